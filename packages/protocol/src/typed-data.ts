@@ -1,0 +1,203 @@
+/**
+ * EIP-712 messages of the network. The type strings here are the definition; Solidity keeps their hashes as constants
+ * and `vectors/eip712.json` is asserted by both.
+ *
+ * Settlement messages are those of x402 `batch-settlement` on EVM (npm `@x402/evm` 2.27.0): same domain name, version,
+ * `ChannelConfig` and `Voucher`. `LaneVoucher` adds what that scheme lacks: parallel lanes over one deposit and the
+ * root of the receipts that the payment acknowledges.
+ */
+import { hashTypedData } from 'viem';
+import type { Address, Hex } from './hex.js';
+
+export const CHANNEL_TYPES = {
+  ChannelConfig: [
+    { name: 'payer', type: 'address' },
+    { name: 'payerAuthorizer', type: 'address' },
+    { name: 'receiver', type: 'address' },
+    { name: 'receiverAuthorizer', type: 'address' },
+    { name: 'token', type: 'address' },
+    { name: 'withdrawDelay', type: 'uint40' },
+    { name: 'salt', type: 'bytes32' },
+  ],
+} as const;
+
+export const VOUCHER_TYPES = {
+  Voucher: [
+    { name: 'channelId', type: 'bytes32' },
+    { name: 'maxClaimableAmount', type: 'uint128' },
+  ],
+} as const;
+
+export const LANE_VOUCHER_TYPES = {
+  LaneVoucher: [
+    { name: 'channelId', type: 'bytes32' },
+    { name: 'lane', type: 'uint32' },
+    { name: 'maxClaimableAmount', type: 'uint128' },
+    { name: 'receiptRoot', type: 'bytes32' },
+  ],
+} as const;
+
+export const JOB_TYPES = {
+  Job: [
+    { name: 'modelId', type: 'bytes32' },
+    { name: 'provider', type: 'address' },
+    { name: 'requester', type: 'address' },
+    { name: 'channelId', type: 'bytes32' },
+    { name: 'lane', type: 'uint32' },
+    { name: 'tier', type: 'uint8' },
+    { name: 'inputRoot', type: 'bytes32' },
+    { name: 'inputCount', type: 'uint32' },
+    { name: 'outputCountMax', type: 'uint32' },
+    { name: 'sampler', type: 'Sampler' },
+    { name: 'inputPrice', type: 'uint128' },
+    { name: 'outputPrice', type: 'uint128' },
+    { name: 'expiresAt', type: 'uint64' },
+    { name: 'nonce', type: 'bytes32' },
+  ],
+  Sampler: [
+    { name: 'tau', type: 'uint32' },
+    { name: 'topK', type: 'uint32' },
+    { name: 'topP', type: 'uint32' },
+    { name: 'minP', type: 'uint32' },
+    { name: 'seed', type: 'bytes32' },
+    { name: 'stopIds', type: 'uint32[]' },
+  ],
+} as const;
+
+export const STREAM_HEAD_TYPES = {
+  StreamHead: [
+    { name: 'jobId', type: 'bytes32' },
+    { name: 'count', type: 'uint32' },
+    { name: 'head', type: 'bytes32' },
+  ],
+} as const;
+
+export const RECEIPT_TYPES = {
+  Receipt: [
+    { name: 'jobId', type: 'bytes32' },
+    { name: 'outputRoot', type: 'bytes32' },
+    { name: 'outputCount', type: 'uint32' },
+    { name: 'finish', type: 'uint8' },
+    { name: 'streamHead', type: 'bytes32' },
+    { name: 'price', type: 'uint128' },
+    { name: 'completedAt', type: 'uint64' },
+  ],
+} as const;
+
+/** Where a message counts: one contract on one chain, so that it can be replayed on no other. */
+export type Domain = {
+  readonly name: string;
+  readonly version: string;
+  readonly chainId: number;
+  readonly verifyingContract: Address;
+};
+
+/** Domain of channels and vouchers; `contract` is the settlement contract. */
+export const settlementDomain = (chainId: number, contract: Address): Domain => ({
+  name: 'x402 Batch Settlement',
+  version: '1',
+  chainId,
+  verifyingContract: contract,
+});
+
+/** Domain of jobs, stream heads and receipts; `contract` is the receipts contract. */
+export const computeDomain = (chainId: number, contract: Address): Domain => ({
+  name: 'Assay Compute',
+  version: '1',
+  chainId,
+  verifyingContract: contract,
+});
+
+export type ChannelConfig = {
+  readonly payer: Address;
+  /** Key that signs vouchers; the zero address means the payer itself (ERC-1271 allowed). */
+  readonly payerAuthorizer: Address;
+  readonly receiver: Address;
+  readonly receiverAuthorizer: Address;
+  readonly token: Address;
+  /** Seconds between the payer's request to withdraw and the withdrawal. */
+  readonly withdrawDelay: number;
+  readonly salt: Hex;
+};
+
+/** x402 voucher: pays lane 0 of a channel, up to a cumulative amount in atomic units. */
+export type Voucher = { readonly channelId: Hex; readonly maxClaimableAmount: bigint };
+
+/** Voucher of one lane, cumulative per lane, acknowledging every receipt under `receiptRoot`. */
+export type LaneVoucher = Voucher & { readonly lane: number; readonly receiptRoot: Hex };
+
+/**
+ * Everything that decides which token comes next, besides the logits (docs/reference: sampling).
+ * `tau` is round(log2(e) / temperature * 2^16), 0 for greedy; `topK` 0 is off; `topP` and `minP` are Q30 fractions, 0 is off.
+ */
+export type Sampler = {
+  readonly tau: number;
+  readonly topK: number;
+  readonly topP: number;
+  readonly minP: number;
+  readonly seed: Hex;
+  readonly stopIds: readonly number[];
+};
+
+export type Job = {
+  readonly modelId: Hex;
+  readonly provider: Address;
+  readonly requester: Address;
+  readonly channelId: Hex;
+  readonly lane: number;
+  readonly tier: number;
+  /** {@link commitTokens} of the prompt. */
+  readonly inputRoot: Hex;
+  readonly inputCount: number;
+  readonly outputCountMax: number;
+  readonly sampler: Sampler;
+  /** Atomic units per million input tokens. */
+  readonly inputPrice: bigint;
+  /** Atomic units per million output tokens. */
+  readonly outputPrice: bigint;
+  /** Unix seconds after which a provider must refuse to start. */
+  readonly expiresAt: bigint;
+  readonly nonce: Hex;
+};
+
+export type StreamHead = { readonly jobId: Hex; readonly count: number; readonly head: Hex };
+
+/** Why a stream ended: a stop id, the limit, or the requester hanging up. */
+export const FINISH = { stop: 0, length: 1, cancelled: 2 } as const;
+export type Finish = (typeof FINISH)[keyof typeof FINISH];
+
+export type Receipt = {
+  readonly jobId: Hex;
+  readonly outputRoot: Hex;
+  readonly outputCount: number;
+  readonly finish: Finish;
+  readonly streamHead: Hex;
+  /** Atomic units for the whole job. */
+  readonly price: bigint;
+  /** Unix seconds by the provider's clock; information only. */
+  readonly completedAt: bigint;
+};
+
+export const channelId = (domain: Domain, config: ChannelConfig): Hex =>
+  hashTypedData({ domain, types: CHANNEL_TYPES, primaryType: 'ChannelConfig', message: config });
+
+export const hashVoucher = (domain: Domain, voucher: Voucher): Hex =>
+  hashTypedData({ domain, types: VOUCHER_TYPES, primaryType: 'Voucher', message: voucher });
+
+export const hashLaneVoucher = (domain: Domain, voucher: LaneVoucher): Hex =>
+  hashTypedData({
+    domain,
+    types: LANE_VOUCHER_TYPES,
+    primaryType: 'LaneVoucher',
+    message: voucher,
+  });
+
+/** A job's id is the digest that its requester signs; receipts and URLs use it. */
+export const jobId = (domain: Domain, job: Job): Hex =>
+  hashTypedData({ domain, types: JOB_TYPES, primaryType: 'Job', message: job });
+
+export const hashStreamHead = (domain: Domain, head: StreamHead): Hex =>
+  hashTypedData({ domain, types: STREAM_HEAD_TYPES, primaryType: 'StreamHead', message: head });
+
+export const hashReceipt = (domain: Domain, receipt: Receipt): Hex =>
+  hashTypedData({ domain, types: RECEIPT_TYPES, primaryType: 'Receipt', message: receipt });
