@@ -54,7 +54,8 @@ export function printValue(value: unknown): string {
   const text =
     typeof value === 'string'
       ? value
-      : (JSON.stringify(value, (_, v) => (typeof v === 'bigint' ? v.toString() : v)) ?? String(value));
+      : (JSON.stringify(value, (_, v) => (typeof v === 'bigint' ? v.toString() : v)) ??
+        String(value));
   return text.length <= ERROR_VALUE_LENGTH_MAX
     ? text
     : `${text.slice(0, ERROR_VALUE_LENGTH_MAX - 1)}…`;

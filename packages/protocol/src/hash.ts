@@ -1,6 +1,7 @@
 /** The hash of everything that a contract must be able to recompute: keccak-256. */
-import { keccak_256 } from '@noble/hashes/sha3.js';
+
 import { sha256 as sha256Bytes } from '@noble/hashes/sha2.js';
+import { keccak_256 } from '@noble/hashes/sha3.js';
 
 /** 32 bytes of keccak-256. */
 export const keccak = (bytes: Uint8Array): Uint8Array => keccak_256(bytes);

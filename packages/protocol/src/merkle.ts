@@ -9,7 +9,7 @@
  * a root (CVE-2012-2459). `contracts/` holds the same rules.
  */
 import { keccak } from './hash.js';
-import { bigEndian, concat } from './hex.js';
+import { bigEndian, concat, fromHex, type Hex, toHex } from './hex.js';
 
 const LEAF = Uint8Array.of(0);
 const NODE = Uint8Array.of(1);
@@ -75,32 +75,32 @@ export function rootFromProof(options: {
   return used === proof.length ? sealRoot(count, node) : undefined;
 }
 
-/** An append-only tree: `append` costs O(log n) and `root` gives the same bytes as {@link merkleRoot}. */
-export class MerkleAccumulator {
-  /** `peaks[k]` is the top of a full subtree of 2^k leaves, or undefined. */
-  readonly #peaks: (Uint8Array | undefined)[] = [];
-  #count = 0;
+/**
+ * The right edge of a tree that only grows: `peaks[k]` is the top of a full subtree of 2^k leaves, or null.
+ * Plain data, so that it can be stored; {@link frontierRoot} gives the same bytes as {@link merkleRoot}.
+ */
+export type Frontier = { readonly count: number; readonly peaks: readonly (Hex | null)[] };
 
-  get count(): number {
-    return this.#count;
-  }
+export const EMPTY_FRONTIER: Frontier = { count: 0, peaks: [] };
 
-  append(data: Uint8Array): void {
-    let node = hashLeaf(data);
-    let height = 0;
-    for (; this.#peaks[height] !== undefined; height++) {
-      node = hashNode(this.#peaks[height]!, node);
-      this.#peaks[height] = undefined;
-    }
-    this.#peaks[height] = node;
-    this.#count++;
+/** The frontier with one more leaf; O(log n). */
+export function extendFrontier(frontier: Frontier, data: Uint8Array): Frontier {
+  const peaks = [...frontier.peaks];
+  let node = hashLeaf(data);
+  let height = 0;
+  for (let peak = peaks[height]; peak != null; peak = peaks[height]) {
+    node = hashNode(fromHex(peak), node);
+    peaks[height++] = null;
   }
+  peaks[height] = toHex(node);
+  return { count: frontier.count + 1, peaks };
+}
 
-  root(): Uint8Array {
-    let top: Uint8Array | undefined;
-    for (const peak of this.#peaks) {
-      if (peak !== undefined) top = top === undefined ? peak : hashNode(peak, top);
-    }
-    return sealRoot(this.#count, top ?? EMPTY_TOP);
+/** Root of all leaves so far. */
+export function frontierRoot(frontier: Frontier): Hex {
+  let top: Uint8Array | undefined;
+  for (const peak of frontier.peaks) {
+    if (peak !== null) top = top === undefined ? fromHex(peak) : hashNode(fromHex(peak), top);
   }
+  return toHex(sealRoot(frontier.count, top ?? EMPTY_TOP));
 }

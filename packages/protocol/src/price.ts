@@ -13,6 +13,9 @@ export function jobPriceUp(terms: PriceTerms, inputCount: number, outputCount: n
 export function formatAmount(atomic: bigint): string {
   const sign = atomic < 0n ? '-' : '';
   const value = atomic < 0n ? -atomic : atomic;
-  const fraction = (value % 1_000_000n).toString().padStart(6, '0').replace(/0{1,4}$/, '');
+  const fraction = (value % 1_000_000n)
+    .toString()
+    .padStart(6, '0')
+    .replace(/0{1,4}$/, '');
   return `${sign}$${value / 1_000_000n}.${fraction}`;
 }

@@ -1,0 +1,10 @@
+export * from './decode.js';
+export * as computeErrors from './errors.js';
+export * from './evidence.js';
+export * from './lane.js';
+export * from './sampling.js';
+export * from './serve/provider.js';
+export * from './serve/requester.js';
+export * from './signature.js';
+export * from './types.js';
+export * from './verify.js';

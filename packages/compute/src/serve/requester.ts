@@ -1,0 +1,298 @@
+/**
+ * The requester's side of a job: signs it, checks every signed head against the tokens that arrived, pays increment by
+ * increment, checks the receipt and pays the rest. It never pays for what did not arrive. Knows no socket, disk or clock.
+ */
+import {
+  type ChannelConfig,
+  channelId,
+  commitTokens,
+  computeDomain,
+  firstStreamHead,
+  type Hex,
+  hashLaneVoucher,
+  hashReceipt,
+  hashStreamHead,
+  JOB_LIFETIME_SECONDS,
+  type Job,
+  type JobEvent,
+  type JobRequest,
+  jobId,
+  jobPriceUp,
+  nextStreamHead,
+  type ReceiptEnvelope,
+  type Sampler,
+  type SignedLaneVoucher,
+  settlementDomain,
+  TIER,
+} from '@assay/protocol';
+import * as errors from '../errors.js';
+import { assertReceipt } from '../evidence.js';
+import { applyVoucher, completeJob, dropJob, type Lane, nextVoucher, startJob } from '../lane.js';
+import { isSignedBy } from '../signature.js';
+import type { Market, Offer, Signer } from '../types.js';
+
+/** A provider as the requester reaches it. */
+export type ProviderPeer = {
+  /** Starts a job; refusals throw an `AssayError` with the provider's code. */
+  readonly start: (request: JobRequest) => AsyncIterable<JobEvent>;
+  readonly pay: (jobId: Hex, voucher: SignedLaneVoucher) => Promise<void>;
+  readonly cancel: (jobId: Hex) => Promise<void>;
+  /** The stored receipt of a job, undefined while there is none. */
+  readonly receipt: (jobId: Hex) => Promise<ReceiptEnvelope | undefined>;
+};
+
+/** A paid but unfinished job, kept so that a crash loses neither money nor receipt. */
+export type UnsettledJob = {
+  readonly jobId: Hex;
+  readonly request: JobRequest;
+  readonly endpoint: string;
+};
+
+/** Durable memory; see `ProviderStore`. */
+export type RequesterStore = {
+  readonly loadLane: (channelId: Hex, lane: number) => Lane | undefined;
+  readonly saveLane: (lane: Lane) => void;
+  readonly loadVoucher: (channelId: Hex, lane: number) => SignedLaneVoucher | undefined;
+  /** Lane, voucher and the job that it pays for change together, or not at all. */
+  readonly payIncrement: (lane: Lane, voucher: SignedLaneVoucher, open: UnsettledJob) => void;
+  readonly finishJob: (envelope: ReceiptEnvelope, lane: Lane, voucher: SignedLaneVoucher) => void;
+  readonly unsettledJobs: () => readonly UnsettledJob[];
+};
+
+export type RequesterContext = {
+  readonly signer: Signer;
+  readonly market: Market;
+  readonly store: RequesterStore;
+  readonly nowMs: () => number;
+  readonly randomBytes32: () => Hex;
+};
+
+export type Purchase = {
+  readonly offer: Offer;
+  readonly peer: ProviderPeer;
+  readonly channel: ChannelConfig;
+  /** An idle lane of the channel that nobody else uses meanwhile. */
+  readonly lane: Lane;
+  readonly inputTokens: readonly number[];
+  readonly outputCountMax: number;
+  readonly sampler: Sampler;
+  /** Ends the job after what has been delivered; the stream still closes with a receipt. */
+  readonly signal: AbortSignal;
+};
+
+export type PurchaseEvent =
+  | { readonly type: 'tokens'; readonly tokens: readonly number[] }
+  | { readonly type: 'receipt'; readonly envelope: ReceiptEnvelope };
+
+/** A signed job, before anything is sent: its id can go into a header. */
+export type SignedJob = { readonly jobId: Hex; readonly request: JobRequest };
+
+export async function signJob(context: RequesterContext, purchase: Purchase): Promise<SignedJob> {
+  const { market, signer, store } = context;
+  const { offer, channel, lane, inputTokens } = purchase;
+  const salt = context.randomBytes32();
+  const job: Job = {
+    modelId: offer.modelId,
+    provider: offer.provider,
+    requester: signer.address,
+    channelId: channelId(settlementDomain(market.chainId, market.channels), channel),
+    lane: lane.lane,
+    tier: TIER.exact,
+    inputRoot: commitTokens(salt, inputTokens),
+    inputCount: inputTokens.length,
+    outputCountMax: purchase.outputCountMax,
+    sampler: purchase.sampler,
+    inputPrice: offer.inputPrice,
+    outputPrice: offer.outputPrice,
+    expiresAt: BigInt(Math.floor(context.nowMs() / 1000) + JOB_LIFETIME_SECONDS),
+    nonce: context.randomBytes32(),
+  };
+  const id = jobId(computeDomain(market.chainId, market.receipts), job);
+  const voucher = store.loadVoucher(job.channelId, job.lane);
+  const signature = await signer.sign({ hash: id });
+  const request = { job, signature, inputTokens, salt, channel, ...(voucher ? { voucher } : {}) };
+  return { jobId: id, request };
+}
+
+type RunningPurchase = SignedJob & {
+  readonly peer: ProviderPeer;
+  readonly endpoint: string;
+  lane: Lane;
+  readonly tokens: number[];
+  head: Hex;
+  headCount: number;
+  /** Payments under way, in order; rejects when one fails. */
+  payments: Promise<void>;
+};
+
+/**
+ * Runs a signed job. Throws `provider_failed` when the stream breaks, `peer_lied` when what arrives contradicts itself,
+ * or the provider's own refusal. After a throw the lane is idle again if nothing was paid, else {@link settleJob} must
+ * fetch the receipt before the lane can be used.
+ */
+export async function* runPurchase(
+  context: RequesterContext,
+  purchase: Purchase,
+  signed: SignedJob,
+): AsyncGenerator<PurchaseEvent, void> {
+  const running: RunningPurchase = {
+    ...signed,
+    peer: purchase.peer,
+    endpoint: purchase.offer.endpoint,
+    lane: startJob(purchase.lane),
+    tokens: [],
+    head: firstStreamHead(signed.jobId),
+    headCount: 0,
+    payments: Promise.resolve(),
+  };
+  const cancel = (): void => void purchase.peer.cancel(signed.jobId).catch(() => {});
+  purchase.signal.addEventListener('abort', cancel, { once: true });
+  let complete = false;
+  try {
+    for await (const event of purchase.peer.start(signed.request)) {
+      const out = await applyEvent(context, running, event);
+      if (out === undefined) continue;
+      complete = out.type === 'receipt';
+      yield out;
+    }
+    if (!complete) throw errors.streamBroken();
+  } finally {
+    purchase.signal.removeEventListener('abort', cancel);
+    if (!complete) await abandon(context, running);
+  }
+}
+
+async function applyEvent(
+  context: RequesterContext,
+  running: RunningPurchase,
+  event: JobEvent,
+): Promise<PurchaseEvent | undefined> {
+  switch (event.type) {
+    case 'accepted':
+      if (event.jobId !== running.jobId) throw errors.peerLied('job id', event.jobId);
+      return undefined;
+    case 'tokens':
+      if (event.index !== running.tokens.length)
+        throw errors.peerLied('token position', event.index);
+      running.tokens.push(...event.tokens);
+      if (running.tokens.length > running.request.job.outputCountMax)
+        throw errors.peerLied('token count', running.tokens.length);
+      return { type: 'tokens', tokens: event.tokens };
+    case 'head':
+      await payIncrement(context, running, event);
+      return undefined;
+    case 'receipt':
+      return { type: 'receipt', envelope: await settle(context, running, event) };
+    case 'error':
+      throw errors.streamBroken(event.code);
+  }
+}
+
+async function payIncrement(
+  context: RequesterContext,
+  running: RunningPurchase,
+  { count, head, signature }: JobEvent & { type: 'head' },
+): Promise<void> {
+  const { job } = running.request;
+  const expected = nextStreamHead(running.head, count, running.tokens.slice(running.headCount));
+  if (count !== running.tokens.length || head !== expected)
+    throw errors.peerLied('stream head', head);
+  const domain = computeDomain(context.market.chainId, context.market.receipts);
+  const digest = hashStreamHead(domain, { jobId: running.jobId, count, head });
+  if (!(await isSignedBy(job.provider, digest, signature)))
+    throw errors.wrongSignature('stream head', job.provider);
+  running.head = head;
+  running.headCount = count;
+  const voucher = await signVoucher(context, running.lane, jobPriceUp(job, job.inputCount, count));
+  running.lane = applyVoucher(
+    running.lane,
+    voucher.voucher,
+    voucher.voucher.maxClaimableAmount - running.lane.owed,
+  );
+  const { jobId: id, request, endpoint } = running;
+  context.store.payIncrement(running.lane, voucher, { jobId: id, request, endpoint });
+  running.payments = running.payments.then(() => running.peer.pay(running.jobId, voucher));
+  running.payments.catch(() => {});
+}
+
+async function signVoucher(
+  context: RequesterContext,
+  lane: Lane,
+  price: bigint,
+): Promise<SignedLaneVoucher> {
+  const voucher = nextVoucher(lane, price);
+  const domain = settlementDomain(context.market.chainId, context.market.channels);
+  return {
+    voucher,
+    signature: await context.signer.sign({ hash: hashLaneVoucher(domain, voucher) }),
+  };
+}
+
+async function settle(
+  context: RequesterContext,
+  running: RunningPurchase,
+  event: JobEvent & { type: 'receipt' },
+): Promise<ReceiptEnvelope> {
+  const { request, jobId: id } = running;
+  const envelope: ReceiptEnvelope = {
+    jobId: id,
+    chainId: context.market.chainId,
+    contract: context.market.receipts,
+    job: request.job,
+    jobSignature: request.signature,
+    receipt: event.receipt,
+    receiptSignature: event.signature,
+    inputTokens: request.inputTokens,
+    outputTokens: running.tokens,
+    salt: request.salt,
+  };
+  await assertReceipt(envelope);
+  const payment = await payReceipt(context, running.lane, envelope);
+  running.payments
+    .then(() => running.peer.pay(id, payment))
+    // Not fatal: the voucher travels again with the next job on this lane.
+    .catch(() => {});
+  return envelope;
+}
+
+/** Books the receipt and signs the voucher that pays the rest and acknowledges the evidence. */
+async function payReceipt(
+  context: RequesterContext,
+  lane: Lane,
+  envelope: ReceiptEnvelope,
+): Promise<SignedLaneVoucher> {
+  const domain = computeDomain(context.market.chainId, context.market.receipts);
+  const owing = completeJob(lane, hashReceipt(domain, envelope.receipt), envelope.receipt.price);
+  const voucher = await signVoucher(context, owing, 0n);
+  context.store.finishJob(envelope, applyVoucher(owing, voucher.voucher, 0n), voucher);
+  return voucher;
+}
+
+/** The stream is over without a receipt. */
+async function abandon(context: RequesterContext, running: RunningPurchase): Promise<void> {
+  if (running.lane.paid > running.lane.owed) return;
+  context.store.saveLane(dropJob(running.lane));
+}
+
+/**
+ * Fetches the receipt of a job that broke off after payments, and books it. Returns undefined while the provider has
+ * none. Call it at start and from time to time for each of `store.unsettledJobs()`.
+ */
+export async function settleJob(
+  context: RequesterContext,
+  peer: ProviderPeer,
+  open: UnsettledJob,
+): Promise<ReceiptEnvelope | undefined> {
+  const envelope = await peer.receipt(open.jobId);
+  if (envelope === undefined) return undefined;
+  await assertReceipt(envelope);
+  const { job } = open.request;
+  if (envelope.jobId !== open.jobId) throw errors.peerLied('receipt', envelope.jobId);
+  const lane = context.store.loadLane(job.channelId, job.lane);
+  if (lane === undefined) throw errors.jobNotFound(open.jobId);
+  const paid = lane.paid - lane.owed;
+  if (envelope.receipt.price !== paid) throw errors.peerLied('receipt', envelope.receipt.price);
+  const voucher = await payReceipt(context, lane, envelope);
+  await peer.pay(open.jobId, voucher).catch(() => {});
+  return envelope;
+}

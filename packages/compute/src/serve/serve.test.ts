@@ -1,0 +1,358 @@
+/** Provider and requester against each other, with a toy engine: every job pays exactly for what arrived. */
+import {
+  type ChannelConfig,
+  channelId,
+  FINISH,
+  type Hex,
+  jobPriceUp,
+  keccak,
+  type ReceiptEnvelope,
+  settlementDomain,
+  toHex,
+} from '@assay/protocol';
+import { privateKeyToAccount } from 'viem/accounts';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { assertEvidence } from '../evidence.js';
+import { newLane } from '../lane.js';
+import { memoryProviderStore, memoryRequesterStore } from '../testing/memory-stores.js';
+import type { Market, Offer } from '../types.js';
+import {
+  admitJob,
+  cancelJob,
+  createProvider,
+  type Generate,
+  type Provider,
+  type ProviderContext,
+  payJob,
+  recoverJobs,
+  streamJob,
+} from './provider.js';
+import {
+  type ProviderPeer,
+  type Purchase,
+  type RequesterContext,
+  runPurchase,
+  settleJob,
+  signJob,
+} from './requester.js';
+
+const providerKey = privateKeyToAccount(toHex(keccak(Uint8Array.of(1))));
+const payerKey = privateKeyToAccount(toHex(keccak(Uint8Array.of(2))));
+const MODEL: Hex = `0x${'0a'.repeat(32)}`;
+const ZERO: Hex = `0x${'00'.repeat(20)}`;
+const STOP_ID = 0;
+const market: Market = {
+  chainId: 31_337,
+  channels: `0x${'c1'.repeat(20)}`,
+  receipts: `0x${'c2'.repeat(20)}`,
+  token: `0x${'c3'.repeat(20)}`,
+};
+const channel: ChannelConfig = {
+  payer: payerKey.address,
+  payerAuthorizer: ZERO,
+  receiver: providerKey.address,
+  receiverAuthorizer: ZERO,
+  token: market.token,
+  withdrawDelay: 900,
+  salt: `0x${'00'.repeat(32)}`,
+};
+const channelKey = channelId(settlementDomain(market.chainId, market.channels), channel);
+const offer: Offer = {
+  offerId: MODEL,
+  provider: providerKey.address,
+  endpoint: 'memory:',
+  modelId: MODEL,
+  inputPrice: 1_000_000n,
+  outputPrice: 2_000_000n,
+  tier: 3,
+};
+
+/** Counts up from 100; ends with the stop id after `length` tokens. */
+const counting = (length: number): Generate =>
+  async function* ({ job, signal }) {
+    for (let made = 1; made <= job.outputCountMax; made++) {
+      if (signal.aborted) return;
+      await Promise.resolve();
+      yield [made === length ? STOP_ID : 100 + made];
+      if (made === length) return;
+    }
+  };
+
+let nowMs = 1_700_000_000_000;
+let nonce = 0;
+let store: ReturnType<typeof memoryRequesterStore>;
+let requester: RequesterContext;
+
+function provider(generate: Generate, changes: Partial<ProviderContext> = {}): Provider {
+  const info = {
+    modelId: MODEL,
+    name: 'toy',
+    contextLength: 1_000,
+    inputPrice: 1_000_000n,
+    outputPrice: 2_000_000n,
+    fileHash: MODEL,
+    fileSize: 1,
+  };
+  return createProvider({
+    signer: providerKey,
+    market,
+    models: new Map([[MODEL, { info, generate }]]),
+    readChannel: async () => ({ balance: 10_000n, totalClaimed: 0n, withdrawing: false }),
+    store: memoryProviderStore(),
+    nowMs: () => nowMs,
+    sleep: async (_ms, signal) => {
+      await new Promise((resolve) => setTimeout(resolve, 2));
+      if (!signal.aborted) nowMs += 1_000;
+    },
+    ...changes,
+  });
+}
+
+const peerOf = (target: Provider): ProviderPeer => ({
+  start: async function* (request) {
+    yield* streamJob(target, await admitJob(target, request));
+  },
+  pay: async (jobId, voucher) => void (await payJob(target, jobId, voucher)),
+  cancel: async (jobId) => void cancelJob(target, jobId),
+  receipt: async (jobId) => target.store.loadReceipt(jobId),
+});
+
+function purchase(peer: ProviderPeer, changes: Partial<Purchase> = {}): Purchase {
+  return {
+    offer,
+    peer,
+    channel,
+    lane: store.loadLane(channelKey, 0) ?? newLane(channelKey, 0),
+    inputTokens: [1, 2, 3, 4, 5],
+    outputCountMax: 200,
+    sampler: { tau: 0, topK: 0, topP: 0, minP: 0, seed: MODEL, stopIds: [STOP_ID] },
+    signal: new AbortController().signal,
+    ...changes,
+  };
+}
+
+async function buy(
+  buying: Purchase,
+  onTokens: (count: number) => void = () => {},
+): Promise<{ tokens: number[]; envelope: ReceiptEnvelope | undefined }> {
+  const signed = await signJob(requester, buying);
+  const tokens: number[] = [];
+  let envelope: ReceiptEnvelope | undefined;
+  for await (const event of runPurchase(requester, buying, signed)) {
+    if (event.type === 'receipt') envelope = event.envelope;
+    else {
+      tokens.push(...event.tokens);
+      onTokens(tokens.length);
+    }
+  }
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  return { tokens, envelope };
+}
+
+beforeEach(() => {
+  nowMs = 1_700_000_000_000;
+  store = memoryRequesterStore();
+  requester = {
+    signer: payerKey,
+    market,
+    store,
+    nowMs: () => nowMs,
+    randomBytes32: () => toHex(keccak(Uint8Array.of(9, nonce++ & 255, (nonce >> 8) & 255))),
+  };
+});
+
+describe('a job', () => {
+  it('streams, is paid to the last unit, and leaves the same lane on both sides', async () => {
+    const serving = provider(counting(150));
+    const { tokens, envelope } = await buy(purchase(peerOf(serving)));
+    expect(tokens).toHaveLength(150);
+    await assertEvidence(envelope!);
+    expect(envelope!.receipt).toMatchObject({ finish: FINISH.stop, outputCount: 150 });
+    const lane = store.loadLane(channelKey, 0)!;
+    expect(lane).toMatchObject({ status: 'idle', paid: jobPriceUp(offer, 5, 150) });
+    expect(serving.store.loadLane(channelKey, 0)).toEqual(lane);
+    expect(serving.store.loadVoucher(channelKey, 0)?.voucher.maxClaimableAmount).toBe(lane.paid);
+  });
+
+  it('follows another on the same lane, cumulatively', async () => {
+    const peer = peerOf(provider(counting(40)));
+    await buy(purchase(peer));
+    await buy(purchase(peer));
+    expect(store.loadLane(channelKey, 0)).toMatchObject({
+      status: 'idle',
+      paid: 2n * jobPriceUp(offer, 5, 40),
+      receipts: { count: 2 },
+    });
+  });
+
+  it('ends at the limit with finish length', async () => {
+    const { envelope } = await buy(purchase(peerOf(provider(counting(0))), { outputCountMax: 33 }));
+    expect(envelope!.receipt).toMatchObject({ finish: FINISH.length, outputCount: 33 });
+  });
+
+  it('cancelled by its requester, costs what was delivered', async () => {
+    const stop = new AbortController();
+    const serving = provider(counting(0));
+    const buying = purchase(peerOf(serving), { signal: stop.signal, outputCountMax: 500 });
+    const { tokens, envelope } = await buy(buying, (count) => count === 70 && stop.abort());
+    expect(envelope!.receipt.finish).toBe(FINISH.cancelled);
+    expect(envelope!.receipt.outputCount).toBe(tokens.length);
+    expect(tokens.length).toBeLessThan(80);
+    await assertEvidence(envelope!);
+  });
+});
+
+describe('a provider', () => {
+  const refusal = async (serving: Provider, changes: Partial<Purchase>): Promise<string> => {
+    const error: unknown = await buy(purchase(peerOf(serving), changes)).catch((caught) => caught);
+    return (error as { code: string }).code;
+  };
+
+  it('refuses what it cannot or will not do, by name', async () => {
+    const serving = provider(counting(5));
+    expect(await refusal(serving, { outputCountMax: 2_000 })).toBe('context_length_exceeded');
+    expect(await refusal(serving, { offer: { ...offer, inputPrice: 1n } })).toBe('price_refused');
+    expect(await refusal(serving, { offer: { ...offer, modelId: `0x${'0b'.repeat(32)}` } })).toBe(
+      'model_not_found',
+    );
+    expect(await refusal(serving, { offer: { ...offer, provider: payerKey.address } })).toBe(
+      'wrong_recipient',
+    );
+    expect(await refusal(serving, { channel: { ...channel, withdrawDelay: 5 } })).toBe(
+      'channel_unfit',
+    );
+    expect(await refusal(serving, { channel: { ...channel, receiver: payerKey.address } })).toBe(
+      'channel_unfit',
+    );
+    expect(await refusal(serving, { outputCountMax: 0 })).toBe('malformed_message');
+  });
+
+  it('refuses a job that its channel cannot cover, before any work', async () => {
+    const readChannel = async () => ({ balance: 30n, totalClaimed: 0n, withdrawing: false });
+    expect(await refusal(provider(counting(5), { readChannel }), {})).toBe('channel_empty');
+    const withdrawing = async () => ({ balance: 10_000n, totalClaimed: 0n, withdrawing: true });
+    expect(await refusal(provider(counting(5), { readChannel: withdrawing }), {})).toBe(
+      'channel_unfit',
+    );
+  });
+
+  it('runs one job per lane and refuses the same job twice', async () => {
+    const serving = provider(counting(5));
+    const buying = purchase(peerOf(serving));
+    const { request } = await signJob(requester, buying);
+    const stream = streamJob(serving, await admitJob(serving, request));
+    await stream.next();
+    await expect(admitJob(serving, request)).rejects.toMatchObject({ code: 'job_repeated' });
+    const second = await signJob(requester, buying);
+    await expect(admitJob(serving, second.request)).rejects.toMatchObject({ code: 'lane_busy' });
+    await stream.return();
+    await stream.next();
+    await expect(admitJob(serving, second.request)).resolves.toBeDefined();
+  });
+
+  it('stops when increments stay unpaid and gives away no more than two', async () => {
+    const serving = provider(counting(0));
+    const miser: ProviderPeer = { ...peerOf(serving), pay: async () => {} };
+    let seen = 0;
+    await expect(
+      buy(purchase(miser, { outputCountMax: 500 }), (count) => {
+        seen = count;
+      }),
+    ).rejects.toMatchObject({ code: 'payment_missing' });
+    expect(seen).toBe(64);
+  });
+
+  it('settles the paid part of a job that a crash cut off, and the requester books the same', async () => {
+    const serving = provider(counting(0));
+    const peer = peerOf(serving);
+    const crashing: ProviderPeer = {
+      ...peer,
+      start: async function* (request) {
+        let heads = 0;
+        for await (const event of peer.start(request)) {
+          yield event;
+          await new Promise((resolve) => setTimeout(resolve, 1));
+          if (event.type === 'head' && ++heads === 3) throw new Error('killed');
+        }
+      },
+    };
+    await expect(buy(purchase(crashing, { outputCountMax: 500 }))).rejects.toThrow('killed');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const open = store.unsettledJobs();
+    expect(open).toHaveLength(1);
+    const envelope = await settleJob(requester, peer, open[0]!);
+    await assertEvidence(envelope!);
+    expect(envelope!.receipt.finish).toBe(FINISH.cancelled);
+    expect(store.loadLane(channelKey, 0)).toMatchObject({
+      status: 'idle',
+      paid: envelope!.receipt.price,
+    });
+    expect(store.unsettledJobs()).toHaveLength(0);
+  });
+
+  it('recovers open jobs after a restart from its store alone', async () => {
+    const memory = memoryProviderStore();
+    const serving = provider(counting(0), { store: memory });
+    const { request, jobId } = await signJob(
+      requester,
+      purchase(peerOf(serving), { outputCountMax: 500 }),
+    );
+    const stream = streamJob(serving, await admitJob(serving, request));
+    const paying = runPurchase(
+      requester,
+      purchase({ ...peerOf(serving), start: () => stream }, { outputCountMax: 500 }),
+      { request, jobId },
+    );
+    for (let count = 0; count < 70; count++) await paying.next();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const restarted = provider(counting(0), { store: memory });
+    const [envelope] = await recoverJobs(restarted);
+    await assertEvidence(envelope!);
+    expect(envelope!.receipt.price).toBe(store.loadLane(channelKey, 0)!.paid);
+    expect(memory.openJobs()).toHaveLength(0);
+  });
+});
+
+describe('a requester', () => {
+  it('does not pay for a head that does not fit the tokens', async () => {
+    const peer = peerOf(provider(counting(100)));
+    const lying: ProviderPeer = {
+      ...peer,
+      start: async function* (request) {
+        for await (const event of peer.start(request))
+          yield event.type === 'head' ? { ...event, head: MODEL } : event;
+      },
+    };
+    await expect(buy(purchase(lying))).rejects.toMatchObject({ code: 'peer_lied' });
+    expect(store.loadLane(channelKey, 0)).toMatchObject({ status: 'idle', paid: 0n });
+  });
+
+  it('does not accept a receipt for another price', async () => {
+    const peer = peerOf(provider(counting(20)));
+    const greedy: ProviderPeer = {
+      ...peer,
+      start: async function* (request) {
+        for await (const event of peer.start(request))
+          yield event.type === 'receipt'
+            ? { ...event, receipt: { ...event.receipt, price: event.receipt.price + 1n } }
+            : event;
+      },
+    };
+    await expect(buy(purchase(greedy))).rejects.toMatchObject({ code: 'receipt_invalid' });
+    expect(store.receipts).toHaveLength(0);
+  });
+
+  it('treats a stream that just ends as broken', async () => {
+    const peer = peerOf(provider(counting(100)));
+    const dying: ProviderPeer = {
+      ...peer,
+      start: async function* (request) {
+        for await (const event of peer.start(request)) {
+          if (event.type === 'tokens' && event.index > 10) return;
+          yield event;
+        }
+      },
+    };
+    await expect(buy(purchase(dying))).rejects.toMatchObject({ code: 'provider_failed' });
+  });
+});

@@ -1,0 +1,36 @@
+/** What the page and its checking worker say to each other. */
+import type { Failure } from '../conversation.js';
+
+export type CheckRequest = {
+  readonly type: 'check';
+  readonly key: number;
+  /** Receipt envelope as the gateway sent it: JSON text, because amounts are parsed where they are used. */
+  readonly envelope: string;
+  readonly modelUrl: string;
+};
+
+/** In the order in which they happen. */
+export const CHECK_STEPS = ['file', 'identity', 'evidence', 'execution'] as const;
+export type CheckStep = (typeof CHECK_STEPS)[number];
+
+export type CheckProgress = {
+  readonly step: CheckStep;
+  /** Share of the step that is done, 0 to 1. */
+  readonly share: number;
+  /** What this step found, in a few words. */
+  readonly note?: string;
+};
+
+export type LocalVerdict = {
+  readonly result: 'identical' | 'different';
+  readonly seconds: number;
+  readonly tokenCount: number;
+  readonly position?: number;
+  readonly expected?: string;
+  readonly found?: string;
+};
+
+export type CheckReply =
+  | { readonly type: 'progress'; readonly key: number; readonly progress: CheckProgress }
+  | { readonly type: 'verdict'; readonly key: number; readonly verdict: LocalVerdict }
+  | { readonly type: 'failure'; readonly key: number; readonly failure: Failure };

@@ -1,0 +1,197 @@
+/**
+ * The gateway's HTTP surface as this page uses it. Every answer is checked for the shape that the page relies on;
+ * every failure becomes one {@link AssayError}. Amounts stay decimal strings here and become text in `format`.
+ */
+import { AssayError, type Fault, type Json, type ReceiptEnvelope } from '@assay/protocol';
+
+export type EnvelopeJson = Json<ReceiptEnvelope>;
+
+/** Outcome of a re-execution of one receipt. Tokens are ids, or text when the gateway knows the tokenizer. */
+export type Check = {
+  readonly result: 'identical' | 'different' | 'unavailable';
+  readonly position?: number;
+  readonly expected?: number | string;
+  readonly found?: number | string;
+  readonly verifier?: string;
+  readonly seconds?: number;
+};
+
+export type ReceiptAnswer = {
+  readonly envelope: EnvelopeJson;
+  readonly check: Check | null;
+  readonly createdAt: number;
+};
+
+export type NetworkProvider = {
+  readonly address: string;
+  readonly endpoint: string;
+  readonly models: readonly ProviderModel[];
+  readonly stake: string;
+  readonly earned: string;
+  readonly online: boolean;
+};
+
+/** A model of a provider, by id or with its name. */
+export type ProviderModel = string | { readonly modelId?: string; readonly name?: string };
+
+export type NetworkAnswer = {
+  readonly chain: { readonly id: number; readonly rpc: string; readonly block: number };
+  readonly gateway: { readonly url: string };
+  readonly contracts: Readonly<Record<string, string>>;
+  readonly providers: readonly NetworkProvider[];
+  readonly requests: {
+    readonly count: number;
+    readonly tokens: number;
+    readonly paid: string;
+    readonly verified: number;
+  };
+};
+
+export type ActivityItem = {
+  readonly jobId: string;
+  readonly model: string;
+  readonly provider: string;
+  readonly inputCount: number;
+  readonly outputCount: number;
+  readonly price: string;
+  readonly createdAt: number;
+  readonly finish: number | string;
+  readonly check: Check | null;
+};
+
+/** Most rows of recent requests that the page keeps. */
+export const ACTIVITY_ITEMS_MAX = 50;
+
+/** A gateway that has not begun to answer by then is treated as away. */
+export const ANSWER_TIMEOUT_MS = 10_000;
+
+/** A check re-executes the whole answer, on a machine that may be busy. */
+export const CHECK_TIMEOUT_MS = 180_000;
+
+export async function listModels(): Promise<readonly string[]> {
+  const answer = await request<{ data: readonly { id: string }[] }>('/v1/models');
+  return answer.data.map((model) => model.id);
+}
+
+export const readNetwork = (): Promise<NetworkAnswer> => request('/v1/network');
+
+export async function listActivity(): Promise<readonly ActivityItem[]> {
+  const path = `/v1/network/activity?limit=${ACTIVITY_ITEMS_MAX}`;
+  return (await request<{ items: readonly ActivityItem[] }>(path)).items;
+}
+
+export const readReceipt = (jobId: string): Promise<ReceiptAnswer> =>
+  request(`/v1/receipts/${encodeURIComponent(jobId)}`);
+
+/** Asks an independent verifier of the network to re-execute the job. */
+export const requestCheck = (jobId: string): Promise<Check> =>
+  request(`/v1/receipts/${encodeURIComponent(jobId)}/check`, {
+    method: 'POST',
+    timeoutMs: CHECK_TIMEOUT_MS,
+  });
+
+/** Opens an answer's stream; the body is read by `readCompletion`. */
+export async function startCompletion(parameters: {
+  readonly model: string;
+  readonly messages: readonly { readonly role: string; readonly content: string }[];
+  readonly signal: AbortSignal;
+}): Promise<Response> {
+  const { model, messages, signal } = parameters;
+  const body = { model, messages, stream: true, stream_options: { include_usage: true } };
+  const response = await send('/v1/chat/completions', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+    signal,
+  });
+  if (!response.ok) throw await readFailure(response);
+  return response;
+}
+
+type RequestOptions = { readonly method?: string; readonly timeoutMs?: number };
+
+async function request<T>(path: string, options: RequestOptions = {}): Promise<T> {
+  const signal = AbortSignal.timeout(options.timeoutMs ?? ANSWER_TIMEOUT_MS);
+  const response = await send(path, { method: options.method ?? 'GET', signal });
+  if (!response.ok) throw await readFailure(response);
+  try {
+    return (await response.json()) as T;
+  } catch (cause) {
+    throw brokenAnswer(path, cause);
+  }
+}
+
+async function send(path: string, init: RequestInit): Promise<Response> {
+  try {
+    return await fetch(path, init);
+  } catch (cause) {
+    if (init.signal?.aborted === true && !isTimeout(init.signal)) throw cause;
+    throw unreachable(path, cause);
+  }
+}
+
+const isTimeout = (signal: AbortSignal): boolean =>
+  signal.reason instanceof DOMException && signal.reason.name === 'TimeoutError';
+
+/** Reads `{error: {message, code, remedy?}}`, the OpenAI shape with our additions. */
+export async function readFailure(response: Response): Promise<AssayError> {
+  const text = await response.text().catch(() => '');
+  return failureOf(parseObject(text).error, response.status);
+}
+
+/** The error of a body or of a stream's error frame. */
+export function failureOf(error: unknown, status = 0): AssayError {
+  const fields = typeof error === 'object' && error !== null ? (error as ErrorFields) : {};
+  const message = typeof error === 'string' ? error : fields.message;
+  return new AssayError({
+    code: String(fields.code ?? fields.type ?? (status > 0 ? `http_${status}` : 'stream_failed')),
+    message: message ?? `The gateway refused with status ${status}.`,
+    fault: faultOf(status),
+    remedy: fields.remedy ?? (status === 429 ? 'Wait a moment, then ask again.' : undefined),
+  });
+}
+
+type ErrorFields = { message?: string; code?: unknown; type?: unknown; remedy?: string };
+
+const faultOf = (status: number): Fault =>
+  status >= 400 && status < 500 && status !== 429 ? 'user' : 'platform';
+
+function parseObject(text: string): { error?: unknown } {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? value : {};
+  } catch {
+    return {};
+  }
+}
+
+const unreachable = (path: string, cause: unknown): AssayError =>
+  new AssayError({
+    code: 'gateway_unreachable',
+    message: 'The gateway does not answer.',
+    fault: 'platform',
+    value: path,
+    remedy: 'See whether `npm start` is still running; this page reconnects by itself.',
+    cause,
+  });
+
+const brokenAnswer = (path: string, cause: unknown): AssayError =>
+  new AssayError({
+    code: 'gateway_answer_broken',
+    message: 'The gateway answered with something that is not JSON.',
+    fault: 'peer',
+    value: path,
+    remedy: 'See whether this address really is a gateway of Assay.',
+    cause,
+  });
+
+/** Any failure as an {@link AssayError}; what we did not foresee keeps its own words. */
+export const toAssayError = (error: unknown): AssayError =>
+  error instanceof AssayError
+    ? error
+    : new AssayError({
+        code: 'page_failed',
+        message: error instanceof Error ? error.message : String(error),
+        fault: 'platform',
+        cause: error,
+      });

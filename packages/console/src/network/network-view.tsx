@@ -1,0 +1,113 @@
+/** The network as it is now: what moved, who serves, what was asked last. Fits a side column and a whole page. */
+import type { ReactNode } from 'react';
+import { formatAge, formatCount, formatPrice } from '../format.js';
+import type { NetworkAnswer } from '../gateway.js';
+import { Notice } from '../parts/notice.js';
+import { useNow } from '../use-now.js';
+import { Ledger } from './ledger.js';
+import { type NetworkState, totalEarned } from './network-state.js';
+import { Providers } from './providers.js';
+import { Tape } from './tape.js';
+import './network.css';
+
+export type NetworkViewProps = {
+  readonly state: NetworkState;
+  /** Rows of recent requests; the whole page shows all that are kept. */
+  readonly rowsMax: number;
+  readonly whole?: boolean;
+};
+
+export function NetworkView({ state, rowsMax, whole = false }: NetworkViewProps): ReactNode {
+  const { network, items } = state;
+  const nowMs = useNow(1000);
+  return (
+    <section className="network" aria-labelledby="network-title">
+      <header className="network-head">
+        <h2 id="network-title">The network</h2>
+        <LinkState state={state} nowMs={nowMs} />
+      </header>
+      {state.failure !== null && <Notice failure={state.failure} />}
+      {network === null ? (
+        state.failure === null && <p className="empty">Asking the gateway…</p>
+      ) : (
+        <div className="network-parts">
+          <Figures network={network} />
+          <Tape items={items} nowMs={nowMs} />
+          <Providers providers={network.providers} />
+          <Ledger items={items.slice(0, rowsMax)} nowMs={nowMs} />
+          {whole && <Chain network={network} />}
+        </div>
+      )}
+    </section>
+  );
+}
+
+const LINK_WORDS = {
+  connecting: 'connecting',
+  live: 'live',
+  polling: 'asking every few seconds',
+  offline: 'offline',
+} as const;
+
+function LinkState({ state, nowMs }: { state: NetworkState; nowMs: number }): ReactNode {
+  const since =
+    state.link === 'offline' && state.freshAtMs !== null
+      ? `, last seen ${formatAge(state.freshAtMs, nowMs)} ago`
+      : '';
+  return (
+    <p className={`link link-${state.link}`} role="status">
+      {LINK_WORDS[state.link]}
+      {since}
+    </p>
+  );
+}
+
+function Figures({ network }: { readonly network: NetworkAnswer }): ReactNode {
+  const { requests } = network;
+  const figures = [
+    ['Answers', formatCount(requests.count)],
+    ['Tokens', formatCount(requests.tokens)],
+    ['Paid', formatPrice(requests.paid)],
+    ['Earned', formatPrice(totalEarned(network).toString())],
+    ['Re-computed', formatCount(requests.verified)],
+    ['Block', formatCount(network.chain.block)],
+  ] as const;
+  return (
+    <dl className="figures">
+      {figures.map(([label, value]) => (
+        <div key={label}>
+          <dt>{label}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+function Chain({ network }: { readonly network: NetworkAnswer }): ReactNode {
+  const contracts = Object.entries(network.contracts);
+  return (
+    <section aria-labelledby="chain-title">
+      <h3 id="chain-title">Chain and contracts</h3>
+      <dl className="facts">
+        <Fact label="Chain" value={String(network.chain.id)} />
+        <Fact label="RPC" value={network.chain.rpc} />
+        <Fact label="Gateway" value={network.gateway.url} />
+        {contracts.map(([name, address]) => (
+          <Fact key={name} label={name} value={address} />
+        ))}
+      </dl>
+    </section>
+  );
+}
+
+function Fact({ label, value }: { readonly label: string; readonly value: string }): ReactNode {
+  return (
+    <div>
+      <dt>{label}</dt>
+      <dd>
+        <code>{value}</code>
+      </dd>
+    </div>
+  );
+}

@@ -1,0 +1,92 @@
+/**
+ * Keeps the network's state fresh: one event stream, totals asked for again when something moved, and plain polling
+ * while the stream is down. Stops while the page is hidden.
+ */
+import { useEffect, useReducer, useRef } from 'react';
+import { listActivity, readNetwork, toAssayError } from '../gateway.js';
+import {
+  applyNetworkEvent,
+  type Link,
+  type NetworkEvent,
+  type NetworkState,
+  NO_NETWORK,
+  readNetworkEvent,
+} from './network-state.js';
+
+/** Between two looks while no events arrive; short enough to feel alive, long enough to cost nothing. */
+export const POLL_MS = 4000;
+
+/** Even a live stream is compared with the truth this often. */
+export const REFRESH_MS = 20_000;
+
+/** Several events in one instant lead to one refresh. */
+const GATHER_MS = 350;
+
+type Change = (state: NetworkState) => NetworkState;
+
+export function useNetwork(onEvent: (event: NetworkEvent) => void): NetworkState {
+  const [state, change] = useReducer((old: NetworkState, next: Change) => next(old), NO_NETWORK);
+  const listener = useRef(onEvent);
+  listener.current = onEvent;
+  useEffect(() => followNetwork(change, (event) => listener.current(event)), []);
+  return state;
+}
+
+/** Starts following and returns the function that stops it. */
+function followNetwork(
+  change: (next: Change) => void,
+  onEvent: (event: NetworkEvent) => void,
+): () => void {
+  let streaming = false;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let stopped = false;
+
+  const refresh = async (): Promise<void> => {
+    const next = document.hidden ? keep : await look(() => (streaming ? 'live' : 'polling'));
+    if (stopped) return;
+    change(next);
+    schedule(streaming ? REFRESH_MS : POLL_MS);
+  };
+  const schedule = (delayMs: number): void => {
+    clearTimeout(timer);
+    timer = setTimeout(refresh, delayMs);
+  };
+  const setLink = (open: boolean): void => {
+    if (open !== streaming) schedule(0);
+    streaming = open;
+  };
+
+  const source = new EventSource('/v1/network/events');
+  source.addEventListener('open', () => setLink(true));
+  source.addEventListener('error', () => setLink(false));
+  source.addEventListener('message', ({ data }: MessageEvent<string>) => {
+    const event = readNetworkEvent(data);
+    if (event === null) return;
+    change((state) => applyNetworkEvent(state, event));
+    onEvent(event);
+    if (event.type !== 'block') schedule(GATHER_MS);
+  });
+  const wake = (): void => schedule(0);
+  document.addEventListener('visibilitychange', wake);
+  schedule(0);
+  return () => {
+    stopped = true;
+    clearTimeout(timer);
+    source.close();
+    document.removeEventListener('visibilitychange', wake);
+  };
+}
+
+const keep: Change = (state) => state;
+
+/** One look at the whole truth, as a change of state; a failed look keeps what was known and says so. */
+async function look(linkNow: () => Link): Promise<Change> {
+  try {
+    const [network, items] = await Promise.all([readNetwork(), listActivity()]);
+    const freshAtMs = Date.now();
+    return () => ({ link: linkNow(), network, items, freshAtMs, failure: null });
+  } catch (error) {
+    const { code, message, remedy } = toAssayError(error);
+    return (state) => ({ ...state, link: 'offline', failure: { code, message, remedy } });
+  }
+}

@@ -1,0 +1,161 @@
+/** The page's frame: header, the view that the address asks for, and beside the chat the network on wide screens. */
+import { type ReactNode, useCallback, useEffect, useState } from 'react';
+import { Chat } from './chat/chat.js';
+import { useConversation } from './chat/use-conversation.js';
+import type { Failure } from './conversation.js';
+import { formatCount } from './format.js';
+import { ACTIVITY_ITEMS_MAX, listModels, toAssayError } from './gateway.js';
+import type { NetworkEvent, NetworkState } from './network/network-state.js';
+import { NetworkView } from './network/network-view.js';
+import { useNetwork } from './network/use-network.js';
+import { HouseMark, MoonIcon, SunIcon, SystemIcon } from './parts/icons.js';
+import { ReceiptsView } from './receipt/receipts-view.js';
+import { parseRoute, type Route } from './route.js';
+import { applyTheme, NEXT_THEME, readTheme } from './theme.js';
+import './page.css';
+
+/** Rows of recent requests in the side column. */
+const SIDE_ROWS = 7;
+
+export function Page(): ReactNode {
+  const route = useRoute();
+  const actions = useConversation();
+  const { dispatch } = actions;
+  const state = useNetwork(
+    useCallback(
+      (event: NetworkEvent) => {
+        if (event.type === 'check')
+          dispatch({ type: 'checked', jobId: event.jobId, check: event.check });
+      },
+      [dispatch],
+    ),
+  );
+  const models = useModels(state);
+  return (
+    <>
+      <button type="button" className="skip" onClick={focusContent}>
+        Skip to content
+      </button>
+      <Header view={route.view} state={state} />
+      <main id="content" tabIndex={-1} className={`content content-${route.view}`}>
+        {route.view === 'ask' && (
+          <>
+            <Chat actions={actions} {...models} />
+            <aside className="side">
+              <NetworkView state={state} rowsMax={SIDE_ROWS} />
+            </aside>
+          </>
+        )}
+        {route.view === 'network' && (
+          <NetworkView state={state} rowsMax={ACTIVITY_ITEMS_MAX} whole />
+        )}
+        {route.view === 'receipts' && <ReceiptsView jobId={route.jobId} />}
+      </main>
+    </>
+  );
+}
+
+/** A button and no link, because the address after `#` says what is shown. */
+const focusContent = (): void => document.getElementById('content')?.focus();
+
+function useRoute(): Route {
+  const [route, setRoute] = useState(() => parseRoute(location.hash));
+  useEffect(() => {
+    const follow = (): void => {
+      setRoute(parseRoute(location.hash));
+      window.scrollTo(0, 0);
+    };
+    window.addEventListener('hashchange', follow);
+    return () => window.removeEventListener('hashchange', follow);
+  }, []);
+  return route;
+}
+
+type Models = {
+  readonly models: readonly string[];
+  readonly model: string;
+  readonly onModel: (model: string) => void;
+  readonly failure: Failure | null;
+};
+
+/** Models on offer, asked for again whenever the set of providers changes or the gateway comes back. */
+function useModels(state: NetworkState): Models {
+  const [models, setModels] = useState<readonly string[]>([]);
+  const [chosen, onModel] = useState('');
+  const [failure, setFailure] = useState<Failure | null>(null);
+  const providers = state.network?.providers.map(({ address, online }) => `${address}${online}`);
+  const occasion = `${state.link === 'offline'} ${providers?.join()}`;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the occasion is what makes a new look worth it
+  useEffect(() => {
+    let current = true;
+    listModels().then(
+      (list) => {
+        if (!current) return;
+        setModels(list);
+        setFailure(null);
+      },
+      (error: unknown) => {
+        const { code, message, remedy } = toAssayError(error);
+        if (current) setFailure({ code, message, remedy });
+      },
+    );
+    return () => {
+      current = false;
+    };
+  }, [occasion]);
+  const model = models.includes(chosen) ? chosen : (models[0] ?? '');
+  return { models, model, onModel, failure };
+}
+
+const VIEWS = [
+  ['ask', '#/', 'Ask'],
+  ['network', '#/network', 'Network'],
+  ['receipts', '#/receipts', 'Receipts'],
+] as const;
+
+type HeaderProps = { readonly view: Route['view']; readonly state: NetworkState };
+
+function Header({ view, state }: HeaderProps): ReactNode {
+  return (
+    <header className="header">
+      <h1>
+        <a href="#/">
+          <HouseMark /> Assay
+        </a>
+      </h1>
+      <nav aria-label="Views">
+        {VIEWS.map(([name, href, label]) => (
+          <a key={name} href={href} aria-current={name === view ? 'page' : undefined}>
+            {label}
+          </a>
+        ))}
+      </nav>
+      <a className={`header-block link link-${state.link}`} href="#/network">
+        {state.network === null ? state.link : `block ${formatCount(state.network.chain.block)}`}
+      </a>
+      <ThemeButton />
+    </header>
+  );
+}
+
+const THEME_ICONS = { system: SystemIcon, light: SunIcon, dark: MoonIcon } as const;
+
+function ThemeButton(): ReactNode {
+  const [theme, setTheme] = useState(readTheme);
+  const ThemeIcon = THEME_ICONS[theme];
+  const next = NEXT_THEME[theme];
+  return (
+    <button
+      type="button"
+      className="quiet theme-button"
+      aria-label={`Colours: ${theme}. Switch to ${next}.`}
+      title={`Colours: ${theme}`}
+      onClick={() => {
+        applyTheme(next);
+        setTheme(next);
+      }}
+    >
+      <ThemeIcon />
+    </button>
+  );
+}

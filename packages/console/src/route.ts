@@ -1,0 +1,18 @@
+/** Addresses inside the page, after the `#`, so that the gateway serves one file for all of them. */
+
+export type Route =
+  | { readonly view: 'ask' }
+  | { readonly view: 'network' }
+  | { readonly view: 'receipts'; readonly jobId?: string };
+
+/** Anything unknown leads to the chat; a receipt's id must look like one. */
+export function parseRoute(hash: string): Route {
+  const [view = '', rest = ''] = hash.replace(/^#\/?/, '').split('/');
+  if (view === 'network') return { view };
+  if (view !== 'receipts') return { view: 'ask' };
+  return isJobId(rest) ? { view, jobId: rest.toLowerCase() } : { view };
+}
+
+export const isJobId = (text: string): boolean => /^0x[0-9a-f]{64}$/i.test(text);
+
+export const receiptHref = (jobId: string): string => `#/receipts/${jobId}`;

@@ -1,0 +1,158 @@
+/**
+ * From a GGUF file to a model that the engine can run: configuration from the metadata, every tensor checked against
+ * the graph before one is read. A file with anything that the graph would ignore is refused, because ignoring a bias or
+ * a rotary scaling silently gives another model.
+ */
+import { buildLlamaModel, type EngineModel } from '../engine-model.js';
+import { type Graph, llamaGraph, ROPE_STEPS_NAME } from '../graph.js';
+import type { TensorSource } from '../import-tensor.js';
+import { checkConfig, type ModelConfig, RESIDUAL_BITS_DEFAULT } from '../model-config.js';
+import { ggufError } from './gguf-error.js';
+import {
+  type GgufMetadata,
+  metadataCount,
+  metadataNumber,
+  metadataString,
+  required,
+} from './metadata.js';
+import { type GgufFile, type GgufTensor, readGguf, readTensor } from './read-gguf.js';
+import { type ByteSource, bytesSource } from './source.js';
+
+/** A model and the file that it came from; the metadata holds what the engine refuses to know, such as text. */
+export type LoadedGguf = {
+  readonly model: EngineModel;
+  readonly file: GgufFile;
+  /** Elements of all tensors. */
+  readonly parameterCount: number;
+};
+
+/** Architectures that `llamaGraph` computes. */
+export const GGUF_ARCHITECTURES = ['llama'] as const;
+
+const OUTPUT_NAME = 'output.weight';
+const EMBEDDING_NAME = 'token_embd.weight';
+const ROPE_BASE_DEFAULT = 10_000;
+
+/**
+ * Reads a whole model.
+ *
+ * @example
+ * const { model } = loadGgufModel(bytesOfFile);
+ * referenceBackend.createSession(model).forward([1, 2, 3]);
+ */
+export function loadGgufModel(from: Uint8Array | ByteSource): LoadedGguf {
+  const file = readGguf(from instanceof Uint8Array ? bytesSource(from) : from);
+  const config = ggufConfig(file);
+  checkTensors(file, llamaGraph(config, { untied: file.tensors.has(OUTPUT_NAME) }));
+  const model = buildLlamaModel({
+    config,
+    tensor: (name) => {
+      const tensor = file.tensors.get(name);
+      return tensor === undefined ? undefined : tensorSource(file, tensor);
+    },
+  });
+  let parameterCount = 0;
+  for (const tensor of file.tensors.values()) parameterCount += tensor.elementCount;
+  return { model, file, parameterCount };
+}
+
+/** The configuration that the metadata describes, inside the limits of the arithmetic. */
+export function ggufConfig(file: GgufFile): ModelConfig {
+  const { metadata } = file;
+  const architecture = required(
+    'general.architecture',
+    metadataString(metadata, 'general.architecture'),
+  );
+  if (!(GGUF_ARCHITECTURES as readonly string[]).includes(architecture)) {
+    throw unsupported(`The architecture ${architecture} is not supported.`, architecture);
+  }
+  refuseVariants(metadata, architecture);
+  const count = (key: string) => metadataCount(metadata, `${architecture}.${key}`);
+  const need = (key: string) => required(`${architecture}.${key}`, count(key));
+  const width = need('embedding_length');
+  const headCount = need('attention.head_count');
+  const headSize = count('attention.key_length') ?? width / headCount;
+  const config = checkConfig({
+    layerCount: need('block_count'),
+    width,
+    headCount,
+    kvHeadCount: count('attention.head_count_kv') ?? headCount,
+    headSize,
+    feedForwardWidth: need('feed_forward_length'),
+    vocabularySize: vocabularySize(file),
+    contextLength: need('context_length'),
+    ropeBase: metadataNumber(metadata, `${architecture}.rope.freq_base`) ?? ROPE_BASE_DEFAULT,
+    rmsEpsilon: required(
+      `${architecture}.attention.layer_norm_rms_epsilon`,
+      metadataNumber(metadata, `${architecture}.attention.layer_norm_rms_epsilon`),
+    ),
+    residualBits: metadataCount(metadata, 'assay.residual_bits') ?? RESIDUAL_BITS_DEFAULT,
+  });
+  for (const key of ['rope.dimension_count', 'attention.value_length']) {
+    if ((count(key) ?? headSize) !== headSize) {
+      throw unsupported(`${architecture}.${key} must equal the head size ${headSize}.`, count(key));
+    }
+  }
+  return config;
+}
+
+/** Rows of the token table: what the logits will be over, whatever the metadata says. */
+function vocabularySize(file: GgufFile): number {
+  const table = file.tensors.get(EMBEDDING_NAME);
+  if (table === undefined) throw missingTensor(EMBEDDING_NAME);
+  return table.dims[1] ?? 1;
+}
+
+function refuseVariants(metadata: GgufMetadata, architecture: string): void {
+  const scaling = metadataString(metadata, `${architecture}.rope.scaling.type`) ?? 'none';
+  if (scaling !== 'none') throw unsupported(`Rotary scaling ${scaling} is not supported.`, scaling);
+  for (const key of ['expert_count', 'attention.sliding_window']) {
+    const value = metadataCount(metadata, `${architecture}.${key}`) ?? 0;
+    if (value !== 0) throw unsupported(`${architecture}.${key} is not supported.`, value);
+  }
+}
+
+/** Every weight of the graph is in the file with its shape, and nothing else is. */
+function checkTensors(file: GgufFile, graph: Graph): void {
+  const unused = new Set(file.tensors.keys());
+  for (const weight of graph.weights) {
+    if (weight.name === ROPE_STEPS_NAME) continue;
+    const tensor = file.tensors.get(weight.name);
+    if (tensor === undefined) throw missingTensor(weight.name);
+    unused.delete(weight.name);
+    // A file names the contiguous dimension first, the graph last.
+    const wanted = weight.shape.toReversed().join('x');
+    if (tensor.dims.join('x') !== wanted) {
+      throw ggufError({
+        code: 'gguf_bad_shape',
+        message: `Tensor ${weight.name} has dimensions ${tensor.dims.join('x')}, not ${wanted}.`,
+        value: tensor.dims.join('x'),
+      });
+    }
+  }
+  for (const name of unused) throw unsupported(`Tensor ${name} has no place in the graph.`, name);
+}
+
+function tensorSource(file: GgufFile, tensor: GgufTensor): TensorSource {
+  const values = readTensor(file, tensor);
+  const cols = tensor.dims[0]!;
+  const rows = tensor.elementCount / cols;
+  return values.kind === 'q8'
+    ? { kind: 'q8', rows, cols, quants: values.quants, scales: values.scales }
+    : { kind: 'f32', rows, cols, data: values.values };
+}
+
+const missingTensor = (name: string) =>
+  ggufError({
+    code: 'gguf_missing_tensor',
+    message: `The file lacks the tensor ${name}.`,
+    value: name,
+  });
+
+const unsupported = (message: string, value: string | number | undefined) =>
+  ggufError({
+    code: 'gguf_unsupported_architecture',
+    message,
+    value,
+    remedy: `Use a model of one of these architectures, unscaled: ${GGUF_ARCHITECTURES.join(', ')}.`,
+  });

@@ -1,0 +1,106 @@
+/**
+ * Storage types of GGUF tensors: elements per block, bytes per block and, where this engine reads it, the decoder.
+ *
+ * Numbers and block layouts follow ggml's public type list. A type without a decoder can be listed but not loaded.
+ */
+import { bfloat16ToFloat32, float16ToFloat32 } from './half.js';
+
+/**
+ * Values of a tensor. `q8` keeps the 8-bit blocks as they are: weight = quants[i] * scale[i / 32], with scales as the
+ * float16 bits of the file, because the engine converts them exactly; `float` is everything else.
+ */
+export type TensorValues =
+  | { readonly kind: 'float'; readonly values: Float32Array }
+  | { readonly kind: 'q8'; readonly quants: Int8Array; readonly scales: Uint16Array };
+
+/** One row of the table. */
+export type TensorType = {
+  readonly id: number;
+  readonly name: string;
+  readonly blockElements: number;
+  readonly blockBytes: number;
+  readonly decode?: (bytes: Uint8Array, elementCount: number) => TensorValues;
+};
+
+/** Elements of a Q8_0 block: one float16 scale, then 32 signed bytes. */
+export const Q8_BLOCK_ELEMENTS = 32;
+export const Q8_BLOCK_BYTES = 34;
+
+const view = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
+function decodeF32(bytes: Uint8Array, elementCount: number): TensorValues {
+  const words = view(bytes);
+  const values = new Float32Array(elementCount);
+  for (let index = 0; index < elementCount; index++) {
+    values[index] = words.getFloat32(4 * index, true);
+  }
+  return { kind: 'float', values };
+}
+
+const decodeSixteen =
+  (widen: (bits: number) => number) =>
+  (bytes: Uint8Array, elementCount: number): TensorValues => {
+    const words = view(bytes);
+    const values = new Float32Array(elementCount);
+    for (let index = 0; index < elementCount; index++) {
+      values[index] = widen(words.getUint16(2 * index, true));
+    }
+    return { kind: 'float', values };
+  };
+
+function decodeQ8(bytes: Uint8Array, elementCount: number): TensorValues {
+  const blockCount = elementCount / Q8_BLOCK_ELEMENTS;
+  const words = view(bytes);
+  const signed = new Int8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const scales = new Uint16Array(blockCount);
+  const quants = new Int8Array(elementCount);
+  for (let block = 0; block < blockCount; block++) {
+    const start = block * Q8_BLOCK_BYTES;
+    scales[block] = words.getUint16(start, true);
+    quants.set(signed.subarray(start + 2, start + Q8_BLOCK_BYTES), block * Q8_BLOCK_ELEMENTS);
+  }
+  return { kind: 'q8', quants, scales };
+}
+
+/** Every type that the reader can size. */
+export const TENSOR_TYPES: readonly TensorType[] = [
+  { id: 0, name: 'F32', blockElements: 1, blockBytes: 4, decode: decodeF32 },
+  { id: 1, name: 'F16', blockElements: 1, blockBytes: 2, decode: decodeSixteen(float16ToFloat32) },
+  { id: 2, name: 'Q4_0', blockElements: 32, blockBytes: 18 },
+  { id: 3, name: 'Q4_1', blockElements: 32, blockBytes: 20 },
+  { id: 6, name: 'Q5_0', blockElements: 32, blockBytes: 22 },
+  { id: 7, name: 'Q5_1', blockElements: 32, blockBytes: 24 },
+  {
+    id: 8,
+    name: 'Q8_0',
+    blockElements: Q8_BLOCK_ELEMENTS,
+    blockBytes: Q8_BLOCK_BYTES,
+    decode: decodeQ8,
+  },
+  { id: 10, name: 'Q2_K', blockElements: 256, blockBytes: 84 },
+  { id: 11, name: 'Q3_K', blockElements: 256, blockBytes: 110 },
+  { id: 12, name: 'Q4_K', blockElements: 256, blockBytes: 144 },
+  { id: 13, name: 'Q5_K', blockElements: 256, blockBytes: 176 },
+  { id: 14, name: 'Q6_K', blockElements: 256, blockBytes: 210 },
+  { id: 24, name: 'I8', blockElements: 1, blockBytes: 1 },
+  { id: 25, name: 'I16', blockElements: 1, blockBytes: 2 },
+  { id: 26, name: 'I32', blockElements: 1, blockBytes: 4 },
+  { id: 27, name: 'I64', blockElements: 1, blockBytes: 8 },
+  { id: 28, name: 'F64', blockElements: 1, blockBytes: 8 },
+  {
+    id: 30,
+    name: 'BF16',
+    blockElements: 1,
+    blockBytes: 2,
+    decode: decodeSixteen(bfloat16ToFloat32),
+  },
+];
+
+const BY_ID = new Map(TENSOR_TYPES.map((type) => [type.id, type]));
+const BY_NAME = new Map(TENSOR_TYPES.map((type) => [type.name, type]));
+
+/** The type with this number in the file, or undefined. */
+export const tensorTypeById = (id: number): TensorType | undefined => BY_ID.get(id);
+
+/** The type with this name, or undefined. */
+export const tensorTypeByName = (name: string): TensorType | undefined => BY_NAME.get(name);

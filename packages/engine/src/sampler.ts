@@ -1,0 +1,228 @@
+/**
+ * The committed sampler: logits, settings, seed and position decide the next token by integers alone (arithmetic.md,
+ * section 7), so a verifier who recomputes the logits recomputes the token. It uses doubles only as integers below
+ * 2^53; `sampler.test.ts` holds the same rules once more in BigInt.
+ */
+import { chachaBlock, chachaKey } from './chacha.js';
+import { EngineError } from './engine-error.js';
+import { roundHalfEven } from './rounding.js';
+import { EXP2_HIGH, EXP2_LOW } from './tables.js';
+
+export type SamplerSettings = {
+  /** round(log2(e) / temperature * 2^16); 0 chooses the largest logit. */
+  readonly tau: number;
+  /** Keeps the K largest logits; 0 is off. */
+  readonly topK: number;
+  /** Keeps the smallest set of largest weights with at least this share of their sum, Q30; 0 or 2^30 is off. */
+  readonly topP: number;
+  /** Drops weights below this share of the largest weight, Q30; 0 is off. */
+  readonly minP: number;
+};
+
+/** One in Q30. */
+const ONE_Q30 = 2 ** 30;
+
+/** Settings are 32-bit unsigned in every message and in the EVM. */
+const SETTING_MAX = 2 ** 32 - 1;
+
+/** Most ids in a vocabulary, so that (logit, id) packs into 52 bits. */
+const ID_SPAN = 2 ** 20;
+
+/**
+ * The next token.
+ *
+ * @param logits one row of Q16 logits
+ * @param seed 32 bytes
+ * @param position index, over prompt and answer together, of the token that is being chosen
+ * @example nextToken(logits, { tau: tauFromTemperature(0.8), topK: 40, topP: 0, minP: 0 }, seed, 17)
+ */
+export function nextToken(
+  logits: Int32Array,
+  sampler: SamplerSettings,
+  seed: Uint8Array,
+  position: number,
+): number {
+  checkSampler(sampler, seed);
+  const top = largestLogit(logits);
+  if (sampler.tau === 0) return top;
+  const scaled = scaleLogits(logits, sampler.tau);
+  const candidates = chooseCandidates({ logits, scaled, top, sampler });
+  return noisyMaximum({ scaled, candidates, top, seed, position });
+}
+
+/** `tau` for a temperature; 0 (or less) is greedy, very small and very large ones are limited to what 32 bits hold. */
+export function tauFromTemperature(temperature: number): number {
+  if (!(temperature > 0)) return 0;
+  return Math.min(SETTING_MAX, Math.max(1, Math.round((Math.LOG2E / temperature) * 65_536)));
+}
+
+/** Index of the largest logit, the lowest on ties. */
+function largestLogit(logits: Int32Array): number {
+  let top = 0;
+  for (let id = 1; id < logits.length; id++) if (logits[id]! > logits[top]!) top = id;
+  return top;
+}
+
+/** z = R(logit * tau, 16), exact for any 32-bit logit and tau: the logit is taken in two halves. */
+function scaleLogits(logits: Int32Array, tau: number): Float64Array {
+  return Float64Array.from(logits, (logit) => {
+    const high = (logit >> 16) * tau;
+    const low = (logit & 0xffff) * tau;
+    return roundSplit(high, low);
+  });
+}
+
+/** R(high * 2^16 + low, 16) for integers |high| < 2^48, 0 <= low < 2^48. */
+function roundSplit(high: number, low: number): number {
+  const floor = high + Math.floor(low / 65_536);
+  const rest = low % 65_536;
+  if (rest !== 32_768) return rest < 32_768 ? floor : floor + 1;
+  return floor % 2 === 0 ? floor : floor + 1;
+}
+
+/** Ids that pass top-k, then top-p, then min-p, ascending; undefined if all do. */
+function chooseCandidates(options: {
+  readonly logits: Int32Array;
+  readonly scaled: Float64Array;
+  readonly top: number;
+  readonly sampler: SamplerSettings;
+}): number[] | undefined {
+  const { logits, scaled, top, sampler } = options;
+  const nucleus = sampler.topP > 0 && sampler.topP < ONE_Q30;
+  const limited = sampler.topK > 0 && sampler.topK < logits.length;
+  if (!nucleus && !limited && sampler.minP === 0) return undefined;
+  const weight = (id: number) => exp2nNumber(scaled[top]! - scaled[id]!);
+  let ids = nucleus || limited ? rankIds(logits) : Array.from(logits.keys());
+  if (limited) ids = ids.slice(0, sampler.topK);
+  if (nucleus) ids = cutNucleus(ids, weight, sampler.topP);
+  if (sampler.minP > 0) ids = ids.filter((id) => weight(id) >= sampler.minP);
+  return ids.sort((a, b) => a - b);
+}
+
+/** Ids by logit, largest first, lower id first on ties. */
+function rankIds(logits: Int32Array): number[] {
+  const keys = Float64Array.from(logits, (logit, id) => id - logit * ID_SPAN).sort();
+  return Array.from(keys, (key) => key - Math.floor(key / ID_SPAN) * ID_SPAN);
+}
+
+/** The shortest beginning of `ids` whose weights reach `topP` / 2^30 of the sum over `ids`. */
+function cutNucleus(
+  ids: readonly number[],
+  weight: (id: number) => number,
+  topP: number,
+): number[] {
+  const weights = ids.map(weight);
+  const sum = weights.reduce((total, w) => total + w, 0);
+  const threshold = Number((BigInt(topP) * BigInt(sum) + BigInt(ONE_Q30 - 1)) >> 30n);
+  let reached = 0;
+  let count = 0;
+  while (reached < threshold) reached += weights[count++]!;
+  return ids.slice(0, count);
+}
+
+/** argmax of z - noise over the candidates, the lowest id on ties. */
+function noisyMaximum(options: {
+  readonly scaled: Float64Array;
+  readonly candidates: readonly number[] | undefined;
+  readonly top: number;
+  readonly seed: Uint8Array;
+  readonly position: number;
+}): number {
+  const { scaled, candidates, top } = options;
+  const word = noiseWords(options.seed, options.position);
+  let best = top;
+  let bestScore = scaled[top]! - gumbel(word(top));
+  const count = candidates?.length ?? scaled.length;
+  for (let i = 0; i < count; i++) {
+    const id = candidates === undefined ? i : candidates[i]!;
+    const z = scaled[id]!;
+    if (z < bestScore) continue; // SAFETY: the noise is never negative.
+    const bits = word(id);
+    if (z - gumbelFloor(bits) < bestScore) continue;
+    const score = z - gumbel(bits);
+    if (score > bestScore || (score === bestScore && id < best)) {
+      best = id;
+      bestScore = score;
+    }
+  }
+  return best;
+}
+
+/** The 32 random bits of a token: word id mod 16 of ChaCha8 block (key seed, counter id / 16, nonce position). */
+function noiseWords(seed: Uint8Array, position: number): (id: number) => number {
+  const key = chachaKey(seed);
+  const block = new Uint32Array(16);
+  let held = -1;
+  return (id) => {
+    const counter = id >>> 4;
+    if (counter !== held) {
+      chachaBlock(key, counter, { nonce: [position, 0, 0], block });
+      held = counter;
+    }
+    return block[id & 15]!;
+  };
+}
+
+/** log2(-log2(u / 2^32) * 2^24) in Q16 for u = bits with the lowest bit set: 0 is the strongest push. */
+function gumbel(bits: number): number {
+  const u = (bits | 1) >>> 0;
+  const depth = Math.max(1, 2 ** 29 - log2bNumber(u));
+  return Math.floor(log2bNumber(depth) / 256);
+}
+
+/**
+ * A cheap value that {@link gumbel} is never below. With v = 2^32 - u: -log2(u / 2^32) >= v / 2^32 * log2(e), so
+ * depth >= 1.44 v / 2^8 and its logarithm is at least floor(log2(v)) - 8.
+ */
+function gumbelFloor(bits: number): number {
+  const v = 2 ** 32 - ((bits | 1) >>> 0);
+  return Math.max(0, 31 - Math.clz32(v) - 8) * 65_536;
+}
+
+/** exp2n of arithmetic.md in doubles: the product of two 31-bit table entries is taken in halves. */
+function exp2nNumber(q: number): number {
+  const shift = Math.floor(q / 65_536);
+  if (shift >= 32) return 0;
+  const high = EXP2_HIGH[(q % 65_536) >> 8]!;
+  const low = EXP2_LOW[q % 256]!;
+  const upper = (high >>> 15) * low;
+  const rest = (upper % 32_768) * 32_768 + (high & 0x7fff) * low + 2 ** 29;
+  return roundHalfEven((Math.floor(upper / 32_768) + Math.floor(rest / ONE_Q30)) / 2 ** shift);
+}
+
+/** log2b of arithmetic.md in doubles: the square of a 32-bit mantissa is taken in halves. */
+function log2bNumber(x: number): number {
+  const whole = 31 - Math.clz32(x);
+  let mantissa = x * 2 ** (31 - whole);
+  let result = whole;
+  for (let step = 0; step < 24; step++) {
+    const high = Math.floor(mantissa / 65_536);
+    const low = mantissa % 65_536;
+    mantissa = high * high * 2 + Math.floor((high * low * 131_072 + low * low) / 2 ** 31);
+    result *= 2;
+    if (mantissa >= 2 ** 32) {
+      result += 1;
+      mantissa = Math.floor(mantissa / 2);
+    }
+  }
+  return result;
+}
+
+function checkSampler(sampler: SamplerSettings, seed: Uint8Array): void {
+  for (const name of ['tau', 'topK', 'topP', 'minP'] as const) {
+    const value = sampler[name];
+    if (!Number.isInteger(value) || value < 0 || value > SETTING_MAX) {
+      throw samplerInvalid(name, value);
+    }
+  }
+  if (seed.length !== 32) throw samplerInvalid('seed', seed.length);
+}
+
+const samplerInvalid = (name: string, value: number): EngineError =>
+  new EngineError({
+    code: 'sampler_invalid',
+    message: `The sampler's ${name} is ${value}.`,
+    fault: 'user',
+    value,
+    remedy: 'Use 32-bit unsigned integers and a seed of 32 bytes.',
+  });

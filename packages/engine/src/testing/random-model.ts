@@ -1,0 +1,91 @@
+/**
+ * A model with random weights from a seed, for tests, benchmarks and demonstrations: it says nothing sensible but
+ * exercises every op like a trained one. Its integers come from a fixed generator, so a seed names a model for ever.
+ */
+import { buildLlamaModel, type EngineModel } from '../engine-model.js';
+import type { TensorSource } from '../import-tensor.js';
+import { type ModelConfig, RESIDUAL_BITS_DEFAULT } from '../model-config.js';
+
+/** Small enough for a page of test output, large enough for grouped queries and several blocks per row. */
+export const TINY_CONFIG: ModelConfig = {
+  layerCount: 2,
+  width: 64,
+  headCount: 4,
+  kvHeadCount: 2,
+  headSize: 16,
+  feedForwardWidth: 96,
+  vocabularySize: 128,
+  contextLength: 256,
+  ropeBase: 10_000,
+  rmsEpsilon: 1e-5,
+  residualBits: RESIDUAL_BITS_DEFAULT,
+};
+
+/** A complete random model; `config` fills in {@link TINY_CONFIG}, `tied` leaves out the output matrix. */
+export function randomEngineModel(options: {
+  readonly seed: number;
+  readonly config?: Partial<ModelConfig>;
+  readonly tied?: boolean;
+}): EngineModel {
+  const config = { ...TINY_CONFIG, ...options.config };
+  const next = mulberry32(options.seed);
+  const shapes = llamaShapes(config, options.tied ?? true);
+  return buildLlamaModel({
+    config,
+    tensor(name) {
+      const shape = shapes(name);
+      return shape && randomTensor(next, shape);
+    },
+  });
+}
+
+/** A generator of 32-bit integers with 32 bits of state (Tommy Ettinger's mulberry32). */
+export function mulberry32(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let x = Math.imul(state ^ (state >>> 15), state | 1);
+    x ^= x + Math.imul(x ^ (x >>> 7), x | 61);
+    return (x ^ (x >>> 14)) >>> 0;
+  };
+}
+
+type Shape = { readonly rows: number; readonly cols: number; readonly kind: 'q8' | 'f32' };
+
+function llamaShapes(config: ModelConfig, tied: boolean): (name: string) => Shape | undefined {
+  const { width, headCount, kvHeadCount, headSize, feedForwardWidth, vocabularySize } = config;
+  const shapes: Record<string, readonly [rows: number, cols: number]> = {
+    token_embd: [vocabularySize, width],
+    ...(tied ? {} : { output: [vocabularySize, width] as const }),
+    attn_q: [headCount * headSize, width],
+    attn_k: [kvHeadCount * headSize, width],
+    attn_v: [kvHeadCount * headSize, width],
+    attn_output: [width, headCount * headSize],
+    ffn_gate: [feedForwardWidth, width],
+    ffn_up: [feedForwardWidth, width],
+    ffn_down: [width, feedForwardWidth],
+  };
+  return (name) => {
+    if (name.endsWith('norm.weight')) return { rows: 1, cols: width, kind: 'f32' };
+    const shape = shapes[name.replace(/^blk\.\d+\./, '').replace(/\.weight$/, '')];
+    return shape && { rows: shape[0], cols: shape[1], kind: 'q8' };
+  };
+}
+
+/** Matrices about 1 / sqrt(cols) in size, as trained ones are; gains around 1. */
+function randomTensor(next: () => number, { rows, cols, kind }: Shape): TensorSource {
+  if (kind === 'f32') {
+    const data = Float32Array.from({ length: cols }, () => 0.5 + (next() >>> 8) / 2 ** 24);
+    return { kind, rows, cols, data };
+  }
+  const quants = Int8Array.from({ length: rows * cols }, () => (next() % 255) - 127);
+  const base = halfExponent(cols);
+  const scales = Uint16Array.from({ length: (rows * cols) / 32 }, () => base + (next() & 0x3ff));
+  return { kind, rows, cols, quants, scales };
+}
+
+/** Half-precision bits of a power of two near 1 / (73 * sqrt(cols)); 73 is the spread of a uniform quant. */
+function halfExponent(cols: number): number {
+  const log2 = Math.ceil((31 - Math.clz32(cols)) / 2) + 6;
+  return (15 - log2) << 10;
+}

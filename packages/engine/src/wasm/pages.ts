@@ -1,0 +1,37 @@
+/**
+ * Keys and values of sessions, in pages of 64 positions that hold every layer. Pages belong to one session at a time
+ * and are recycled among the sessions of a model. Nothing is cleared: a kernel never lets a position that was not
+ * written reach a result.
+ */
+import type { ModelConfig } from '../model-config.js';
+import type { Arena } from './memory.js';
+
+/** Positions in a page; the module's PAGE_POSITIONS. */
+export const PAGE_POSITIONS = 64;
+
+/** Bytes of one exponent in a page. */
+const EXPONENT_BYTES = 4;
+
+/** Head sizes are padded with zeros to whole vectors of eight int16. */
+export const paddedHead = (headSize: number): number => Math.ceil(headSize / 8) * 8;
+
+/** Bytes of one kept tensor in a page. */
+export const keptBytes = (heads: number, headSize: number): number =>
+  PAGE_POSITIONS * heads * (2 * paddedHead(headSize) + EXPONENT_BYTES);
+
+/** Bytes of keys and values that one position of one session takes, rounded up to whole pages only. */
+export const bytesPerToken = (config: ModelConfig): number =>
+  (2 * config.layerCount * keptBytes(config.kvHeadCount, config.headSize)) / PAGE_POSITIONS;
+
+export type PagePool = {
+  take(): number;
+  give(page: number): void;
+};
+
+export function createPagePool(arena: Arena, pageBytes: number): PagePool {
+  const free: number[] = [];
+  return {
+    take: () => free.pop() ?? arena.reserve(pageBytes),
+    give: (page) => free.push(page),
+  };
+}

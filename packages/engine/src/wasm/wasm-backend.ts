@@ -1,0 +1,76 @@
+/**
+ * The fast implementation of the arithmetic: WebAssembly SIMD kernels with the bits of the reference. Sessions of one
+ * model share one machine, so weights are in memory once.
+ */
+import type { Backend } from '../backend.js';
+import { EngineError } from '../engine-error.js';
+import type { EngineModel } from '../engine-model.js';
+import { type SpawnWorker, THREADS_MAX } from './kernels.js';
+import { createMachine, type Machine } from './machine.js';
+import { createWasmSession } from './session.js';
+
+export type WasmOptions = {
+  /** Threads per model, the calling one included; 1 unless given. More than 1 needs `spawnWorker`. */
+  readonly threads?: number;
+  readonly spawnWorker?: SpawnWorker;
+};
+
+export type WasmBackend = Backend & {
+  /** Lays a model out in memory and starts its workers, so that its first session is ready at once. */
+  load(model: EngineModel): void;
+  /** Threads that the next call on `model` will use: workers join as they finish loading. */
+  threadCount(model: EngineModel): number;
+  /** Frees a model's memory once its sessions are gone, and ends its workers. */
+  unload(model: EngineModel): void;
+  /** Unloads every model. */
+  dispose(): void;
+};
+
+/**
+ * @example
+ * const backend = createWasmBackend();
+ * const session = backend.createSession(model);
+ * const logits = session.forward([1, 2, 3]); // Q16, vocabularySize of them
+ */
+export function createWasmBackend(options: WasmOptions = {}): WasmBackend {
+  const threads = checkThreads(options);
+  const machines = new Map<EngineModel, Machine>();
+  const machineOf = (model: EngineModel): Machine => {
+    const known = machines.get(model);
+    if (known !== undefined) return known;
+    const machine = createMachine(model, { threads, spawnWorker: options.spawnWorker });
+    machines.set(model, machine);
+    return machine;
+  };
+  const unload = (model: EngineModel): void => {
+    machines.get(model)?.dispose();
+    machines.delete(model);
+  };
+  return {
+    name: threads === 1 ? 'wasm' : `wasm-${threads}`,
+    createSession: (model, sessionOptions) =>
+      createWasmSession(machineOf(model), model, sessionOptions),
+    load: (model) => void machineOf(model),
+    threadCount: (model) => machineOf(model).threadCount(),
+    unload,
+    dispose() {
+      for (const model of [...machines.keys()]) unload(model);
+    },
+  };
+}
+
+function checkThreads({ threads = 1, spawnWorker }: WasmOptions): number {
+  const valid = Number.isInteger(threads) && threads >= 1 && threads <= THREADS_MAX;
+  if (valid && (threads === 1 || canShare(spawnWorker))) return threads;
+  throw new EngineError({
+    code: 'threads_invalid',
+    message: `The engine cannot run on ${threads} threads here.`,
+    fault: 'platform',
+    value: threads,
+    remedy: `Give 1 to ${THREADS_MAX} threads and, for more than one, spawnWorker and shared memory.`,
+  });
+}
+
+/** Shared memory needs SharedArrayBuffer; a page has it only when it is cross-origin isolated. */
+const canShare = (spawnWorker: SpawnWorker | undefined): boolean =>
+  spawnWorker !== undefined && typeof SharedArrayBuffer !== 'undefined';

@@ -1,0 +1,49 @@
+/** Refusals of this room: what is wrong with a model's tokenizer, template or text, and what to do about it. */
+import { AssayError, printValue } from '@assay/protocol';
+
+/** Every code of this room. */
+export type ModelErrorCode =
+  | 'chat_message_invalid'
+  | 'chat_refused_by_template'
+  | 'chat_template_failed'
+  | 'chat_template_invalid'
+  | 'chat_template_missing'
+  | 'chat_template_too_costly'
+  | 'chat_template_unsupported'
+  | 'model_file_inconsistent'
+  | 'text_too_long'
+  | 'token_id_unknown'
+  | 'tokenizer_invalid'
+  | 'tokenizer_unsupported';
+
+const REMEDIES: Readonly<Record<ModelErrorCode, string>> = {
+  chat_message_invalid: 'Send messages with a role of system, user, assistant or tool, and text.',
+  chat_refused_by_template: 'Change the order or the roles of the messages as the model expects.',
+  chat_template_failed: 'Send token ids instead, or ask the publisher for a corrected template.',
+  chat_template_invalid: 'Send token ids instead, or ask the publisher for a corrected template.',
+  chat_template_missing: 'Send token ids instead, or convert the model with its chat template.',
+  chat_template_too_costly: 'Send shorter messages, or ask the publisher for a simpler template.',
+  chat_template_unsupported: 'Ask the publisher to write control tokens as whole literals.',
+  model_file_inconsistent: 'Convert the model again; its parts come from different models.',
+  text_too_long: 'Shorten the text; it cannot fit in any context.',
+  token_id_unknown: 'Use ids below the vocabulary size of this model.',
+  tokenizer_invalid: 'Convert the model again with a current converter.',
+  tokenizer_unsupported: 'Use a model with a byte-level BPE or SentencePiece BPE tokenizer.',
+};
+
+/** Builds the error for `code`; its remedy is fixed by the code. */
+export function modelError(options: {
+  readonly code: ModelErrorCode;
+  readonly message: string;
+  readonly value?: unknown;
+  readonly cause?: unknown;
+}): AssayError {
+  return new AssayError({
+    code: options.code,
+    message: options.message,
+    fault: 'user',
+    value: options.value === undefined ? undefined : printValue(options.value),
+    remedy: REMEDIES[options.code],
+    cause: options.cause,
+  });
+}

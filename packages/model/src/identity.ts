@@ -1,0 +1,136 @@
+/**
+ * What a model is, as seven hashes and one id over them: weights, graph, tables and bounds as the engine commits to
+ * them, tokenizer and template as this room does, and the version of the arithmetic. `ModelRegistry.sol` computes the
+ * same id, and `vectors/model-id.json` holds both to it.
+ */
+import {
+  boundsHash,
+  type EngineModel,
+  type GgufMetadata,
+  graphHash,
+  metadataString,
+  SPEC_ID,
+  SPEC_NAME,
+  tablesRoot,
+  weightsRoot,
+} from '@assay/engine';
+import { bigEndian, concat, type Hex, isHexOf, keccak, toHex } from '@assay/protocol';
+import { encodeAbiParameters, keccak256, stringToBytes } from 'viem';
+import { readVocabulary, type Vocabulary } from './vocabulary.js';
+
+/** The committed parts of a model, in the order of the registry's struct. */
+export type ModelParts = {
+  readonly weightsRoot: Hex;
+  readonly graphHash: Hex;
+  readonly tablesRoot: Hex;
+  readonly tokenizerHash: Hex;
+  readonly templateHash: Hex;
+  readonly boundsHash: Hex;
+  readonly specId: Hex;
+};
+
+export type ModelIdentity = ModelParts & { readonly modelId: Hex };
+
+/** EIP-712 type of a model; its hash is the first word of what an id hashes. */
+export const MODEL_TYPE =
+  'Model(bytes32 weightsRoot,bytes32 graphHash,bytes32 tablesRoot,bytes32 tokenizerHash,' +
+  'bytes32 templateHash,bytes32 boundsHash,bytes32 specId)';
+export const MODEL_TYPEHASH: Hex = keccak256(stringToBytes(MODEL_TYPE));
+
+/** Stands for a template that the file does not have. */
+const NO_TEMPLATE: Hex = `0x${'00'.repeat(32)}`;
+/** First bytes of what {@link hashTokenizer} hashes; a changed layout gets another version. */
+const TOKENIZER_DOMAIN = 'assay tokenizer 1';
+/** Stands for an id that the file does not have. */
+const NO_ID = 0xffff_ffff;
+
+/** keccak256(abi.encode(MODEL_TYPEHASH, parts in order)). */
+export function modelId(parts: ModelParts): Hex {
+  const words = [
+    MODEL_TYPEHASH,
+    parts.weightsRoot,
+    parts.graphHash,
+    parts.tablesRoot,
+    parts.tokenizerHash,
+    parts.templateHash,
+    parts.boundsHash,
+    parts.specId,
+  ];
+  return keccak256(
+    encodeAbiParameters(
+      words.map(() => ({ type: 'bytes32' })),
+      words,
+    ),
+  );
+}
+
+/** Computes every part. Hashing all weights takes some seconds per hundred megabytes, so callers keep the result. */
+export function modelIdentity(options: {
+  readonly model: EngineModel;
+  readonly metadata: GgufMetadata;
+}): ModelIdentity {
+  const { model, metadata } = options;
+  const parts: ModelParts = {
+    weightsRoot: toHex(weightsRoot(model, keccak)),
+    graphHash: toHex(graphHash(model.graph, keccak)),
+    tablesRoot: toHex(tablesRoot(keccak)),
+    ...textHashes(metadata),
+    boundsHash: toHex(boundsHash(model, keccak)),
+    // TODO: SPEC_ID alone once the engine has frozen it.
+    specId: isHexOf(SPEC_ID, 32) ? SPEC_ID : keccak256(stringToBytes(SPEC_NAME)),
+  };
+  return { ...parts, modelId: modelId(parts) };
+}
+
+/** The parts that concern text, which need no weights: what a gateway checks before it cuts a prompt. */
+export function textHashes(
+  metadata: GgufMetadata,
+): Pick<ModelParts, 'tokenizerHash' | 'templateHash'> {
+  const template = metadataString(metadata, 'tokenizer.chat_template');
+  return {
+    tokenizerHash: hashTokenizer(readVocabulary(metadata)),
+    templateHash: template === undefined ? NO_TEMPLATE : keccak256(stringToBytes(template)),
+  };
+}
+
+/**
+ * keccak-256 of everything that decides how text is cut. Layout, big-endian:
+ *
+ *     text domain ‖ text kind ‖ text wordRule ‖ list of text entries ‖ types, 1 byte each ‖ list of text merges
+ *     ‖ uint32 count ‖ float32 scores ‖ uint32 bosId ‖ uint32 eosId ‖ uint32 unknownId ‖ uint32 count ‖ uint32 endIds
+ *     ‖ uint8 addsBos ‖ uint8 addsSpace
+ *
+ * where a text is uint32 length and UTF-8, a list is uint32 count and items, and a missing id is 2^32 - 1.
+ */
+export function hashTokenizer(vocabulary: Vocabulary): Hex {
+  const encoder = new TextEncoder();
+  const uint32 = (value: number) => bigEndian(value, 4);
+  const text = (value: string): Uint8Array => {
+    const bytes = encoder.encode(value);
+    return concat([uint32(bytes.length), bytes]);
+  };
+  const list = (items: readonly string[]) => [uint32(items.length), ...items.map(text)];
+  const bytes = concat([
+    text(TOKENIZER_DOMAIN),
+    text(vocabulary.kind),
+    text(vocabulary.wordRule),
+    ...list(vocabulary.entries),
+    vocabulary.types,
+    ...list(vocabulary.merges),
+    uint32(vocabulary.scores.length),
+    bigEndianFloats(vocabulary.scores),
+    ...[vocabulary.bosId, vocabulary.eosId, vocabulary.unknownId].map((id) => uint32(id ?? NO_ID)),
+    uint32(vocabulary.endIds.length),
+    ...vocabulary.endIds.map(uint32),
+    Uint8Array.of(Number(vocabulary.addsBos), Number(vocabulary.addsSpace)),
+  ]);
+  return toHex(keccak(bytes));
+}
+
+function bigEndianFloats(values: Float32Array): Uint8Array {
+  const view = new DataView(new ArrayBuffer(4 * values.length));
+  values.forEach((value, index) => {
+    view.setFloat32(4 * index, value);
+  });
+  return new Uint8Array(view.buffer);
+}

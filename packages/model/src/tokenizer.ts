@@ -1,0 +1,145 @@
+/**
+ * Text to token ids and back, from a model file's own metadata. Ids bind; text is for people. Text from strangers never
+ * yields a control id: control entries are parsed only with `special: true`, and templates do not use that either (see
+ * `chat.ts`).
+ */
+import type { GgufMetadata } from '@assay/engine';
+import { createByteLevelBpe, type TextCutter } from './byte-level-bpe.js';
+import { modelError } from './errors.js';
+import { TEXT_LENGTH_MAX } from './limits.js';
+import { createSentencePieceBpe } from './sentencepiece-bpe.js';
+import { findAllSpecials, findUserDefined, type TextPart } from './special-entries.js';
+import { ENTRY_TYPE, readVocabulary, type Vocabulary } from './vocabulary.js';
+
+/** Decodes ids one at a time. What `push` returns is whole characters; an unfinished one waits for its bytes. */
+export type DecodeStream = {
+  push(id: number): string;
+  /** The rest: U+FFFD if a character was left unfinished. */
+  end(): string;
+};
+
+export type EncodeOptions = {
+  /** Whether entries such as `<|im_end|>` in the text become control ids. Never for text of strangers. */
+  readonly special?: boolean;
+};
+
+export type DecodeOptions = {
+  /** Whether control ids appear as their text; otherwise they are left out. */
+  readonly special?: boolean;
+};
+
+/** The tokenizer of one model. */
+export type Tokenizer = {
+  readonly vocabulary: Vocabulary;
+  readonly vocabularySize: number;
+  readonly bosId: number | undefined;
+  /** Ids after which an answer is over, ascending. */
+  readonly eosIds: readonly number[];
+  encode(text: string, options?: EncodeOptions): number[];
+  /** Encodes parts whose control ids are already known, as templates produce them. */
+  encodeParts(parts: readonly TextPart[]): number[];
+  decode(ids: readonly number[], options?: DecodeOptions): string;
+  decodeStream(options?: DecodeOptions): DecodeStream;
+  /** The bytes that an id adds to a text. */
+  tokenBytes(id: number): Uint8Array;
+};
+
+/**
+ * Builds the tokenizer.
+ *
+ * @example
+ * const tokenizer = createTokenizer(file.metadata);
+ * tokenizer.decode(tokenizer.encode('Hello')); // 'Hello'
+ */
+export function createTokenizer(metadata: GgufMetadata): Tokenizer {
+  const vocabulary = readVocabulary(metadata);
+  const cutter =
+    vocabulary.kind === 'gpt2'
+      ? createByteLevelBpe(vocabulary)
+      : createSentencePieceBpe(vocabulary);
+  const findAll = findAllSpecials(vocabulary);
+  const findPlain = findUserDefined(vocabulary);
+  const encodeParts = (parts: readonly TextPart[]): number[] =>
+    encodeEach(
+      parts.flatMap((part) => ('id' in part ? [part] : findPlain(wellFormed(part.text)))),
+      {
+        cutter,
+        addsSpace: vocabulary.addsSpace,
+      },
+    );
+  return {
+    vocabulary,
+    vocabularySize: vocabulary.entries.length,
+    bosId: vocabulary.bosId,
+    eosIds: vocabulary.endIds,
+    encode(text, options = {}) {
+      checkLength(text);
+      return encodeParts(options.special === true ? findAll(wellFormed(text)) : [{ text }]);
+    },
+    encodeParts,
+    decode(ids, options) {
+      const stream = createDecodeStream({ vocabulary, cutter, special: options?.special });
+      const text = ids.map((id) => stream.push(id)).join('') + stream.end();
+      return vocabulary.addsSpace && text.startsWith(' ') ? text.slice(1) : text;
+    },
+    decodeStream: (options) =>
+      createDecodeStream({ vocabulary, cutter, special: options?.special }),
+    tokenBytes: (id) => cutter.bytes(checkId(vocabulary, id)),
+  };
+}
+
+function encodeEach(
+  parts: readonly TextPart[],
+  options: { readonly cutter: TextCutter; readonly addsSpace: boolean },
+): number[] {
+  const ids: number[] = [];
+  let afterSpecial = true;
+  for (const part of parts) {
+    if ('id' in part) ids.push(part.id);
+    else {
+      const space = options.addsSpace && afterSpecial ? ' ' : '';
+      // Not spread into push: a long text has more ids than a call may have arguments.
+      for (const id of options.cutter.cut(space + part.text)) ids.push(id);
+    }
+    afterSpecial = 'id' in part;
+  }
+  return ids;
+}
+
+function createDecodeStream(options: {
+  readonly vocabulary: Vocabulary;
+  readonly cutter: TextCutter;
+  readonly special: boolean | undefined;
+}): DecodeStream {
+  const { vocabulary, cutter } = options;
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+  return {
+    push(id) {
+      const isControl = vocabulary.types[checkId(vocabulary, id)] === ENTRY_TYPE.control;
+      if (isControl && options.special !== true) return '';
+      return decoder.decode(cutter.bytes(id), { stream: true });
+    },
+    end: () => decoder.decode(),
+  };
+}
+
+/** Lone surrogates have no UTF-8 form; every implementation replaces them, so it is done once, here. */
+const wellFormed = (text: string): string => text.replace(/\p{Surrogate}/gu, '\ufffd');
+
+function checkLength(text: string): void {
+  if (text.length <= TEXT_LENGTH_MAX) return;
+  throw modelError({
+    code: 'text_too_long',
+    message: `The text has more than ${TEXT_LENGTH_MAX} UTF-16 units.`,
+    value: text.length,
+  });
+}
+
+function checkId(vocabulary: Vocabulary, id: number): number {
+  if (Number.isInteger(id) && id >= 0 && id < vocabulary.entries.length) return id;
+  throw modelError({
+    code: 'token_id_unknown',
+    message: `The token id is not below the vocabulary size ${vocabulary.entries.length}.`,
+    value: id,
+  });
+}

@@ -1,0 +1,207 @@
+/** The `assay` command: every sub-command, its options and help. Each lives in a file of its own, loaded when used. */
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { resolveHome } from '../home.js';
+import { EXIT, type Output, printError } from './output.js';
+
+const VERSION = '0.1.0';
+
+type Common = Output & { readonly home?: string };
+
+/** Runs a command; its errors are printed with code and remedy and set the exit code. */
+export async function main(argv: readonly string[]): Promise<void> {
+  const program = new Command('assay')
+    .description(
+      'An open network for AI in which every paid answer can be re-computed and proved wrong.',
+    )
+    .version(VERSION)
+    .exitOverride()
+    .configureHelp({ showGlobalOptions: true })
+    .addHelpText('after', HELP);
+  addNetworkCommands(program);
+  addRoleCommands(program);
+  addAssetCommands(program);
+  try {
+    await program.parseAsync([...argv]);
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.usage;
+  }
+}
+
+const HELP = `
+Start here:
+  assay up                      a whole network on this machine
+  assay ask "What is Assay?"    an answer, its price, and whether a verifier found the same bits
+  assay receipt verify ID       re-compute a receipt yourself
+  assay status                  who serves what, and where the money went
+
+Exit codes: 0 done, 1 refused by a rule, 2 wrong usage, 3 a peer or the platform failed.
+Data folder: --home, else ASSAY_HOME, else .assay in the working folder.`;
+
+function integer(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 0)
+    throw new InvalidArgumentError('Give a whole number.');
+  return value;
+}
+
+function decimal(text: string): number {
+  const value = Number(text);
+  if (!Number.isFinite(value)) throw new InvalidArgumentError('Give a number.');
+  return value;
+}
+
+/** A sub-command with the options that all share. */
+function command(parent: Command, usage: string, description: string): Command {
+  return parent
+    .command(usage)
+    .description(description)
+    .exitOverride()
+    .option('--json', 'print one JSON document', false)
+    .option('--home <folder>', 'data folder (default: ASSAY_HOME, else .assay)');
+}
+
+/** Wraps an action so that its errors are printed in the shape the caller asked for. */
+function action<T extends Common>(
+  run: (options: T & { home: string }, ...args: string[]) => Promise<void>,
+): (...parameters: unknown[]) => Promise<void> {
+  return async (...parameters) => {
+    const self = parameters.at(-1) as Command;
+    const options = self.opts<T>();
+    try {
+      await run(
+        { ...options, home: resolveHome(options.home) },
+        ...(parameters.slice(0, -2) as string[]),
+      );
+    } catch (error) {
+      printError(options, error);
+    }
+  };
+}
+
+function addNetworkCommands(program: Command): void {
+  command(
+    program,
+    'up',
+    'start a whole network on this machine: chain, provider, verifier, gateway, page',
+  )
+    .option('--port <port>', 'port of the gateway and page', integer, 8787)
+    .option('--chain-port <port>', 'port of the chain', integer, 8545)
+    .option('--model <file>', 'model file to serve (GGUF; default: the shipped model)')
+    .option('--threads <count>', 'engine threads', integer, 1)
+    .option('--database <url>', 'PostgreSQL URL for the index (default: SQLite in the data folder)')
+    .action(action(async (options: never) => (await import('./up.js')).up(options)));
+  command(program, 'ask <question>', 'ask a model; prints the answer, its price and the check')
+    .option('--gateway <url>', 'gateway to ask (default: the one running in the data folder)')
+    .option('--model <id>', 'model name or id (default: the first listed)')
+    .option('--system <text>', 'system message')
+    .option('--max-tokens <count>', 'longest answer', integer)
+    .option('--temperature <number>', '0 to 2; 0 is greedy (default)', decimal)
+    .option('--seed <number>', 'makes a sampled answer repeatable', integer)
+    .option('--no-check', 'do not ask a verifier to re-compute the answer')
+    .action(
+      action(async (options: never, question) =>
+        (await import('./ask-command.js')).askCommand(options, question),
+      ),
+    );
+  command(program, 'status', 'the network: chain, contracts, providers, requests, money')
+    .option('--gateway <url>', 'gateway to ask')
+    .action(action(async (options: never) => (await import('./status.js')).status(options)));
+  command(program, 'doctor', 'check this machine and say what to do about each finding').action(
+    action(async (options: never) => (await import('./doctor.js')).doctor(options)),
+  );
+}
+
+function addRoleCommands(program: Command): void {
+  command(program, 'chain', 'run the embedded chain alone')
+    .option('--port <port>', 'port of the JSON-RPC endpoint', integer, 8545)
+    .action(
+      action(async (options: never) => (await import('../roles/chain.js')).runChain(options)),
+    );
+  role(program, 'provider', 'serve a model for money')
+    .option('--port <port>', 'port to listen on', integer, 8788)
+    .option('--host <address>', 'address to listen on', '127.0.0.1')
+    .option(
+      '--endpoint <url>',
+      'address that others reach this provider at (default: the one listened on)',
+    )
+    .option('--model <file>', 'model file to serve (GGUF; default: the shipped model)')
+    .option('--name <name>', 'name to register the model under (default: from the file)')
+    .option('--input-price <amount>', 'atomic units per million input tokens', integer, 100_000)
+    .option('--output-price <amount>', 'atomic units per million output tokens', integer, 400_000)
+    .option('--stake <amount>', 'stake in atomic units', integer, 1_000_000)
+    .option('--queue <count>', 'jobs admitted at once, running and waiting', integer, 64)
+    .option('--threads <count>', 'engine threads', integer, 1)
+    .option('--claim-seconds <seconds>', 'time between claims', integer, 10)
+    .action(
+      action(async (options: never) => (await import('../roles/provider.js')).runProvider(options)),
+    );
+  role(program, 'verifier', 're-compute receipts for whoever asks')
+    .option('--port <port>', 'port to listen on', integer, 8789)
+    .option('--host <address>', 'address to listen on', '127.0.0.1')
+    .option('--threads <count>', 'engine threads', integer, 1)
+    .action(
+      action(async (options: never) => (await import('../roles/verifier.js')).runVerifier(options)),
+    );
+  role(program, 'gateway', 'answer OpenAI clients by buying from providers')
+    .option('--port <port>', 'port to listen on', integer, 8787)
+    .option(
+      '--host <address>',
+      'address to listen on; others than loopback need ASSAY_API_KEY',
+      '127.0.0.1',
+    )
+    .option('--verifier <url>', 'verifier that re-computes receipts')
+    .option('--check-share <share>', 'share of receipts re-computed at once, 0 to 1', decimal, 1)
+    .option('--deposit <amount>', 'atomic units put into a channel at once', integer, 5_000_000)
+    .option('--parallel <count>', 'requests under way at once', integer, 48)
+    .option('--database <url>', 'PostgreSQL URL for the index (default: SQLite in the data folder)')
+    .action(
+      action(async (options: never) => (await import('../roles/gateway.js')).runGateway(options)),
+    );
+}
+
+const role = (program: Command, name: string, description: string): Command =>
+  command(program, name, description).option(
+    '--rpc <url>',
+    'JSON-RPC of the chain (default: the one running in the data folder)',
+  );
+
+function addAssetCommands(program: Command): void {
+  command(
+    program,
+    'deploy',
+    'deploy the contracts to a chain and write their addresses to one file',
+  )
+    .option('--rpc <url>', 'JSON-RPC of the chain', 'http://127.0.0.1:8545')
+    .option('--token <address>', 'payment token (default on the local chain: a new test dollar)')
+    .action(action(async (options: never) => (await import('./deploy.js')).deploy(options)));
+  const model = program
+    .command('model')
+    .description('model files and registered models')
+    .exitOverride();
+  command(model, 'list', 'models offered on the network')
+    .option('--gateway <url>', 'gateway to ask')
+    .action(action(async (options: never) => (await import('./model.js')).listModels(options)));
+  command(model, 'inspect <file>', 'what a model file holds, and its model id').action(
+    action(async (options: never, file) =>
+      (await import('./model.js')).inspectModel(options, file),
+    ),
+  );
+  const receipt = program
+    .command('receipt')
+    .description('signed claims about paid answers')
+    .exitOverride();
+  command(receipt, 'show <id>', 'print a receipt')
+    .option('--gateway <url>', 'gateway that has it')
+    .action(
+      action(async (options: never, id) => (await import('./receipt.js')).showReceipt(options, id)),
+    );
+  command(receipt, 'verify <id>', 're-compute a receipt on this machine; exits 1 if it differs')
+    .option('--gateway <url>', 'gateway that has it')
+    .option('--file <file>', 'read the receipt from a file instead of a gateway')
+    .action(
+      action(async (options: never, id) =>
+        (await import('./receipt.js')).verifyReceiptCommand(options, id),
+      ),
+    );
+}

@@ -1,0 +1,52 @@
+/** What commands print: text for people, one JSON document with `--json`, errors with code and remedy, exit codes. */
+import { AssayError, encodeJson } from '@assay/protocol';
+
+/** 0 done, 1 refused by a rule, 2 wrong usage, 3 a peer or the platform failed. */
+export const EXIT = { done: 0, refused: 1, usage: 2, failed: 3 } as const;
+
+export type Output = { readonly json: boolean };
+
+/** Prints a document with `--json`, else the text. */
+export function print(output: Output, document: unknown, text: string): void {
+  process.stdout.write(output.json ? `${encodeJson(document)}\n` : `${text}\n`);
+}
+
+const exitCodeOf = (error: unknown): number => {
+  if (!(error instanceof AssayError)) return EXIT.failed;
+  return error.fault === 'user' ? EXIT.refused : EXIT.failed;
+};
+
+/** Prints an error where the reader looks for it and sets the exit code. */
+export function printError(output: Output, error: unknown): void {
+  const known = error instanceof AssayError;
+  const document = known
+    ? error.toJSON()
+    : { code: 'internal_error', message: error instanceof Error ? error.message : String(error) };
+  if (output.json) process.stdout.write(`${encodeJson({ error: document })}\n`);
+  else process.stderr.write(`${errorText(document)}\n`);
+  if (!known && process.env.ASSAY_LOG === 'debug')
+    process.stderr.write(`${(error as Error).stack}\n`);
+  process.exitCode = exitCodeOf(error);
+}
+
+type ErrorDocument = { code: string; message: string; value?: string; remedy?: string };
+
+const errorText = ({ code, message, value, remedy }: ErrorDocument): string =>
+  [`${code}: ${message}`, value && `  value:  ${value}`, remedy && `  remedy: ${remedy}`]
+    .filter(Boolean)
+    .join('\n');
+
+/** Rows as aligned columns. */
+export function table(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, column) =>
+    Math.max(...rows.map((row) => (row[column] ?? '').length)),
+  );
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}

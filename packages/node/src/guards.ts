@@ -1,0 +1,65 @@
+/** Who may talk to a listening role. On loopback: only pages that were loaded from it. Elsewhere: only with a key. */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { AssayError } from '@assay/protocol';
+import type { MiddlewareHandler } from 'hono';
+
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i;
+
+export const isLoopbackHost = (host: string): boolean => LOOPBACK.test(host) || host === '::1';
+
+/**
+ * Refuses requests whose Host is not a loopback name: a foreign page whose DNS name was rebound to 127.0.0.1 would
+ * otherwise spend the owner's money.
+ */
+export const loopbackOnly: MiddlewareHandler = async (context, next) => {
+  const host = context.req.header('host') ?? '';
+  if (!LOOPBACK.test(host)) {
+    return context.json(
+      {
+        error: {
+          message: 'This address answers only to loopback names.',
+          type: 'invalid_request_error',
+          param: null,
+          code: 'foreign_host',
+        },
+      },
+      403,
+    );
+  }
+  return next();
+};
+
+const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+
+/** Refuses requests without `Authorization: Bearer KEY`; compares in constant time. */
+export function requireApiKey(key: string): MiddlewareHandler {
+  const expected = digest(key);
+  return async (context, next) => {
+    const given = context.req.header('authorization')?.replace(/^Bearer /i, '') ?? '';
+    if (timingSafeEqual(digest(given), expected)) return next();
+    return context.json(
+      {
+        error: {
+          message: 'The API key is missing or wrong.',
+          type: 'invalid_request_error',
+          param: null,
+          code: 'invalid_api_key',
+        },
+      },
+      401,
+    );
+  };
+}
+
+/** The guard for a listen address; refuses to open money to a network without a key. */
+export function guardFor(host: string, apiKey: string | undefined): MiddlewareHandler | undefined {
+  if (apiKey !== undefined) return requireApiKey(apiKey);
+  if (isLoopbackHost(host)) return loopbackOnly;
+  throw new AssayError({
+    code: 'api_key_required',
+    fault: 'user',
+    message: 'A role that spends money may not listen to a network without a key.',
+    value: host,
+    remedy: 'Set ASSAY_API_KEY, or listen on 127.0.0.1.',
+  });
+}

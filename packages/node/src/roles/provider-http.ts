@@ -1,0 +1,155 @@
+/** A provider's HTTP surface (see `wire.ts` in protocol): jobs as newline-delimited JSON, vouchers, receipts, model files. */
+import { createReadStream, statSync } from 'node:fs';
+import { Readable } from 'node:stream';
+import {
+  type AdmittedJob,
+  admitJob,
+  cancelJob,
+  computeErrors,
+  decodeJobRequest,
+  decodeSignedVoucher,
+  type Provider,
+  payJob,
+  streamJob,
+} from '@assay/compute';
+import {
+  AssayError,
+  decodeJson,
+  encodeJson,
+  type Hex,
+  isHexOf,
+  type JobEvent,
+  type ProviderInfo,
+} from '@assay/protocol';
+import { Hono } from 'hono';
+import { readRequestText, respondError } from '../http-errors.js';
+import type { Logger } from '../log.js';
+
+/** A job request is token ids, at most 131,072 of up to 7 characters each. */
+const JOB_BYTES_MAX = 2 * 1024 * 1024;
+const VOUCHER_BYTES_MAX = 4 * 1024;
+
+export type ProviderHttpOptions = {
+  readonly provider: Provider;
+  readonly info: () => ProviderInfo;
+  /** Jobs that may be admitted at once, running and waiting. */
+  readonly queueMax: number;
+  readonly modelPath: (modelId: Hex) => string | undefined;
+  readonly log: Logger;
+};
+
+export function providerApp(options: ProviderHttpOptions): Hono {
+  const { provider, log } = options;
+  const app = new Hono();
+  app.onError((error, context) => {
+    if (!(error instanceof AssayError))
+      log.error({ error: String(error), stack: error.stack }, 'request failed');
+    return respondError(context, error);
+  });
+  app.notFound((context) =>
+    context.json({ error: { code: 'not_found', message: 'No such address.' } }, 404),
+  );
+  app.get('/v1/provider', (context) => context.body(encodeJson(options.info()), 200, JSON_TYPE));
+  app.post('/v1/jobs', async (context) => {
+    if (provider.running.size >= options.queueMax)
+      throw computeErrors.overloaded(provider.running.size);
+    const request = decodeJobRequest(
+      parseBody(await readRequestText(context.req.raw, JOB_BYTES_MAX)),
+    );
+    const admitted = await admitJob(provider, request);
+    return new Response(jobStream(options, admitted), {
+      headers: { 'content-type': 'application/x-ndjson' },
+    });
+  });
+  app.post('/v1/jobs/:jobId/vouchers', async (context) => {
+    const body = await readRequestText(context.req.raw, VOUCHER_BYTES_MAX);
+    const voucher = decodeSignedVoucher(parseBody(body));
+    const lane = await payJob(provider, idOf(context.req.param('jobId')), voucher);
+    const accepted = { lane: lane.lane, maxClaimableAmount: lane.paid };
+    return context.body(encodeJson(accepted), 200, JSON_TYPE);
+  });
+  app.delete('/v1/jobs/:jobId', (context) => {
+    const id = idOf(context.req.param('jobId'));
+    return context.json({ cancelled: cancelJob(provider, id) });
+  });
+  app.get('/v1/receipts/:jobId', (context) => {
+    const envelope = provider.store.loadReceipt(idOf(context.req.param('jobId')));
+    if (envelope === undefined) throw receiptNotFound(context.req.param('jobId'));
+    return context.body(encodeJson(envelope), 200, JSON_TYPE);
+  });
+  app.get('/v1/models/:modelId/file', (context) => {
+    const path = options.modelPath(idOf(context.req.param('modelId')));
+    if (path === undefined) throw computeErrors.modelUnknown(context.req.param('modelId'));
+    return fileResponse(path);
+  });
+  return app;
+}
+
+const JSON_TYPE = { 'content-type': 'application/json' } as const;
+
+function parseBody(text: string): unknown {
+  try {
+    return decodeJson(text);
+  } catch {
+    throw computeErrors.malformedMessage('body', text.slice(0, 40));
+  }
+}
+
+function idOf(text: string): Hex {
+  if (!isHexOf(text, 32)) throw computeErrors.malformedMessage('id', text);
+  return text.toLowerCase() as Hex;
+}
+
+const receiptNotFound = (id: string): AssayError =>
+  new AssayError({
+    code: 'receipt_not_found',
+    fault: 'user',
+    message: 'No receipt of this job is kept here.',
+    value: id,
+    remedy: 'Check the id; a job gets its receipt when it ends.',
+  });
+
+/** The file as a stream with its length; model files never change, so caches may keep them. */
+export function fileResponse(path: string): Response {
+  const { size } = statSync(path);
+  return new Response(Readable.toWeb(createReadStream(path)) as ReadableStream, {
+    headers: {
+      'content-type': 'application/octet-stream',
+      'content-length': String(size),
+      'cache-control': 'public, max-age=31536000, immutable',
+    },
+  });
+}
+
+/** One line per event. A reader that goes away ends the job: see `streamJob`. */
+function jobStream(
+  { provider, log }: ProviderHttpOptions,
+  admitted: AdmittedJob,
+): ReadableStream<Uint8Array> {
+  const events = streamJob(provider, admitted);
+  const encoder = new TextEncoder();
+  const line = (event: JobEvent): Uint8Array => encoder.encode(`${encodeJson(event)}\n`);
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      try {
+        const { value, done } = await events.next();
+        if (done) controller.close();
+        else controller.enqueue(line(value));
+      } catch (error) {
+        controller.enqueue(line(errorEvent(error)));
+        controller.close();
+        log.warn({ jobId: admitted.jobId, error: String(error) }, 'job broke off');
+      }
+    },
+    async cancel() {
+      log.info({ jobId: admitted.jobId }, 'reader left');
+      cancelJob(provider, admitted.jobId);
+      await events.return();
+    },
+  });
+}
+
+const errorEvent = (error: unknown): JobEvent =>
+  error instanceof AssayError
+    ? { type: 'error', code: error.code, message: error.message }
+    : { type: 'error', code: 'internal_error', message: 'The provider made a mistake.' };

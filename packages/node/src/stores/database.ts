@@ -1,0 +1,52 @@
+/** SQLite as the roles use it: one file, durable commits, a table of named JSON records per noun. */
+import { decodeJson, encodeJson } from '@assay/protocol';
+import Database from 'libsql';
+
+export type Sqlite = InstanceType<typeof Database>;
+
+/** Opens or makes the file. FULL: a returned commit survives a power cut. */
+export function openDatabase(path: string): Sqlite {
+  const database = new Database(path);
+  database.exec(
+    'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;',
+  );
+  return database;
+}
+
+/** Records by text key; values are protocol JSON (`bigint` safe). */
+export type RecordTable<T> = {
+  readonly get: (key: string) => T | undefined;
+  readonly put: (key: string, value: T) => void;
+  readonly remove: (key: string) => void;
+  readonly all: () => readonly T[];
+  readonly withPrefix: (prefix: string) => readonly T[];
+};
+
+type Row = { readonly value: string };
+
+/** A table of records called `name` (our own constant, never input). */
+export function recordTable<T>(database: Sqlite, name: string): RecordTable<T> {
+  database.exec(
+    `CREATE TABLE IF NOT EXISTS ${name} (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID`,
+  );
+  const get = database.prepare(`SELECT value FROM ${name} WHERE key = ?`);
+  const put = database.prepare(
+    `INSERT INTO ${name} (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value`,
+  );
+  const remove = database.prepare(`DELETE FROM ${name} WHERE key = ?`);
+  const range = database.prepare(
+    `SELECT value FROM ${name} WHERE key >= ? AND key < ? ORDER BY key`,
+  );
+  const all = database.prepare(`SELECT value FROM ${name} ORDER BY key`);
+  const read = (rows: unknown[]): T[] => (rows as Row[]).map(({ value }) => decodeJson(value) as T);
+  return {
+    get: (key) => {
+      const row = get.get(key) as Row | undefined;
+      return row === undefined ? undefined : (decodeJson(row.value) as T);
+    },
+    put: (key, value) => void put.run(key, encodeJson(value)),
+    remove: (key) => void remove.run(key),
+    all: () => read(all.all()),
+    withPrefix: (prefix) => read(range.all(prefix, `${prefix}\uffff`)),
+  };
+}

@@ -1,0 +1,115 @@
+/**
+ * The command that makes the shipped model: `npm run model:make`. Reads our text, trains, writes
+ * `models/assay-mini.gguf` and prints its hash and its score. `--evaluate` scores the last
+ * checkpoint only; `--ask "..."` asks it. Everything that decides the bits is a constant here.
+ */
+
+import { createHash } from 'node:crypto';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { fileURLToPath } from 'node:url';
+import { sampleTexts } from './batch.js';
+import { type Tokenizer, trainTokenizer } from './bpe.js';
+import { evaluate, answer, openExaminee, type Score } from './evaluate.js';
+import { roundTrip, writeModelFile } from './gguf-writer.js';
+import { countParameters, MINI } from './shape.js';
+import { type Library, readLibrary } from './text.js';
+import { type Progress, type Recipe, train } from './train.js';
+
+/** What makes the shipped file; any change here or in the text changes its hash. */
+export const RECIPE: Recipe = {
+  shape: MINI,
+  seed: 20260101,
+  steps: 3000,
+  groups: 4,
+  warmupSteps: 100,
+  peakRate: 3e-3,
+  weightDecay: 0.05,
+};
+
+/** Dialogues whose words the tokenizer is counted on. */
+const TOKENIZER_DIALOGUES = 20_000;
+const ROOT = new URL('../../../', import.meta.url);
+
+await main();
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      threads: { type: 'string', default: '2' },
+      work: { type: 'string', default: fileURLToPath(new URL('.assay/model-make', ROOT)) },
+      out: { type: 'string', default: fileURLToPath(new URL('models/assay-mini.gguf', ROOT)) },
+      steps: { type: 'string', default: String(RECIPE.steps) },
+      evaluate: { type: 'boolean', default: false },
+      ask: { type: 'string', multiple: true, default: [] },
+    },
+  });
+  const recipe = { ...RECIPE, steps: Number(values.steps) };
+  const library = readLibrary(new URL('tools/make-model/text/', ROOT));
+  const texts = sampleTexts(library, recipe.seed, TOKENIZER_DIALOGUES);
+  const tokenizer = trainTokenizer(texts, recipe.shape.vocabulary);
+  describeWork(library, tokenizer, recipe);
+  mkdirSync(values.work, { recursive: true });
+  const onlyAsk = values.evaluate || values.ask.length > 0;
+  const parameters = await train({
+    recipe,
+    library,
+    tokenizer,
+    threads: Number(values.threads),
+    checkpoint: `${values.work}/checkpoint`,
+    now: () => performance.now(),
+    report,
+    ...(onlyAsk ? { stopAfter: 0 } : {}),
+  });
+  if (!onlyAsk) writeResult(writeModelFile(parameters, { shape: recipe.shape, tokenizer }), values.out);
+  await examine(parameters, { library, tokenizer, questions: values.ask });
+}
+
+function describeWork(library: Library, tokenizer: Tokenizer, recipe: Recipe): void {
+  const phrasings = library.intents.reduce((sum, intent) => sum + intent.questions.length, 0);
+  say(`${library.intents.length} intents, ${phrasings} phrasings`);
+  say(`${tokenizer.tokens.length} tokens, ${countParameters(recipe.shape)} parameters`);
+  say(`${recipe.steps} steps of ${recipe.groups * recipe.shape.rows} rows, seed ${recipe.seed}`);
+}
+
+function report({ step, loss, rate, secondsElapsed }: Progress): void {
+  const seconds = Math.round(secondsElapsed);
+  say(`step ${step}  loss ${loss.toFixed(4)}  rate ${rate.toFixed(6)}  ${seconds} s`);
+}
+
+function writeResult(file: Uint8Array, path: string): void {
+  writeFileSync(path, file);
+  say(`${path}: ${file.length} bytes`);
+  say(`sha256 ${createHash('sha256').update(file).digest('hex')}`);
+}
+
+async function examine(
+  parameters: Float32Array,
+  exam: {
+    readonly library: Library;
+    readonly tokenizer: Tokenizer;
+    readonly questions: readonly string[];
+  },
+): Promise<void> {
+  const shape = RECIPE.shape;
+  const rounded = roundTrip(parameters, shape);
+  const examinee = await openExaminee({ parameters: rounded, shape, tokenizer: exam.tokenizer });
+  for (const question of exam.questions) {
+    say(`> ${question}\n${answer(examinee, [{ role: 'user', content: question }])}`);
+  }
+  if (exam.questions.length > 0) return;
+  const result = evaluate(examinee, exam.library);
+  printScore('phrasings never seen', result.unseen);
+  printScore('held-out combinations', result.heldOut);
+}
+
+function printScore(name: string, score: Score): void {
+  for (const { probe, answer: said } of score.wrong) {
+    say(`[${probe.intent}] ${probe.question}\n    -> ${said}`);
+  }
+  say(`${name}: ${score.right} of ${score.asked} right (${(100 * score.share).toFixed(1)} %)`);
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}

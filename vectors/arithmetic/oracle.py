@@ -1,0 +1,767 @@
+#!/usr/bin/env python3
+"""A second implementation of docs/reference/arithmetic.md, written from its text in Python integers.
+
+It shares no code with packages/engine and writes the golden vectors beside it: `python3 vectors/arithmetic/oracle.py`.
+Readability over speed; standard library only. A difference between its output and the committed files is a finding.
+"""
+import hashlib
+import json
+import pathlib
+import struct
+from fractions import Fraction
+
+SPEC = "flex16-w8a16-v0"
+HERE = pathlib.Path(__file__).parent
+
+
+# ---- 2. primitives
+
+def L(x):
+    return abs(x).bit_length()
+
+
+def R(x, s):
+    if s >= 63:
+        return 0
+    if s <= 0:
+        if x != 0 and L(x) - s > 62:
+            return 2**62 if x > 0 else -(2**62)
+        return x * 2**-s
+    floor, rest = divmod(x, 2**s)
+    half = 2 ** (s - 1)
+    if rest > half or (rest == half and floor % 2 == 1):
+        floor += 1
+    return floor
+
+
+def C(x, b):
+    return max(-(2**b - 1), min(2**b - 1, x))
+
+
+def isqrt(x):
+    low, high = 0, 1 << (L(x) // 2 + 1)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if middle * middle <= x else (low, middle)
+    return low
+
+
+def iroot(x, n):
+    low, high = 0, 1 << (L(x) // n + 1)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if middle**n <= x else (low, middle)
+    return low
+
+
+def nearest(q):
+    """Nearest integer of a Fraction, ties to even."""
+    floor = q.numerator // q.denominator
+    rest = q - floor
+    if rest > Fraction(1, 2) or (rest == Fraction(1, 2) and floor % 2):
+        floor += 1
+    return floor
+
+
+# ---- 4. tables
+
+def power_tables():
+    c = [2**61]
+    for _ in range(16):
+        c.append(isqrt(c[-1] * 2**62))
+
+    def table(last):
+        out = []
+        for i in range(256):
+            p = 2**62
+            for b in range(8):
+                if i >> b & 1:
+                    p = p * c[last - b] >> 62
+            out.append((p + 2**31) >> 32)
+        return out
+
+    return table(8), table(16)
+
+
+def turn_tables():
+    one = 2**120
+    c, s = {1: -one}, {1: 0}
+    for k in range(2, 21):
+        c[k] = isqrt((one + c[k - 1]) * one // 2)
+        s[k] = isqrt((one - c[k - 1]) * one // 2)
+
+    def table(last):
+        out = []
+        for i in range(1024):
+            x, y = one, 0
+            for b in range(10):
+                if i >> b & 1:
+                    k = last - b
+                    x, y = x * c[k] - y * s[k] >> 120, x * s[k] + y * c[k] >> 120
+            out.append(((x + 2**89) >> 90, (y + 2**89) >> 90))
+        return out
+
+    return table(10), table(20)
+
+
+T1, T2 = power_tables()
+A, B = turn_tables()
+
+
+def exp2n(q):
+    n = q >> 16
+    if n >= 32:
+        return 0
+    return R((T1[q >> 8 & 255] * T2[q & 255] + 2**29) >> 30, n)
+
+
+def log2b(x):
+    n = L(x) - 1
+    x <<= 31 - n
+    result = n << 24
+    for i in range(23, -1, -1):
+        x = x * x >> 31
+        if x >= 2**32:
+            result += 1 << i
+            x >>= 1
+    return result
+
+
+def cos_sin(phase):
+    a = (phase + 2**43 >> 44) % 2**20
+    (ca, sa), (cb, sb) = A[a >> 10], B[a & 1023]
+    return R(ca * cb - sa * sb, 30), R(sa * cb + ca * sb, 30)
+
+
+def rope_steps(base, size):
+    one, n = 2**120, size // 2
+    ratio = iroot(one**n // base, n)
+
+    def arctan_inverse(x):
+        total, power, k, sign = 0, one // x, 1, 1
+        while power:
+            total += sign * power // k
+            power //= x * x
+            k, sign = k + 2, -sign
+        return total
+
+    pi = 4 * (4 * arctan_inverse(5) - arctan_inverse(239))
+    turns, steps = one * one // (2 * pi), []
+    for _ in range(n):
+        steps.append(turns >> 56)
+        turns = turns * ratio >> 120
+    return steps
+
+
+def score_scale(size):
+    log2e = 6653256548922161246
+    return (isqrt(4 * log2e * log2e // (size << 76)) + 1) // 2
+
+
+# ---- 3. formats
+
+def longest(row):
+    return max(map(L, row))
+
+
+def quantise(row, e):
+    s = max(0, longest(row) - 15)
+    return {"values": [C(R(x, s), 15) for x in row], "exponent": e + s}
+
+
+def quantise30(row, e):
+    s = max(0, longest(row) - 30)
+    return {"values": [R(x, s) for x in row], "exponent": e + s}
+
+
+def saturate(row):
+    out = [C(x, 31) for x in row]
+    return {"values": out, "clampedCount": sum(x != y for x, y in zip(row, out))}
+
+
+# ---- 5. ops
+
+def embed(table, token, residualBits):
+    K = table["cols"]
+    return saturate([
+        R(table["data"][token * K + k] * table["scales"][(token * K + k) // 32] * 2 ** table["rowShifts"][token],
+          -residualBits - table["exponent"])
+        for k in range(K)
+    ])
+
+
+def rmsNorm(values, gains, residualBits, epsilonQ40):
+    h, D = values, len(values)
+    sh = max(0, longest(h) - 24)
+    eps = (epsilonQ40 * Fraction(2) ** (2 * residualBits - 2 * sh - 40)).__floor__()
+    total = sum(R(x, sh) ** 2 for x in h) + D * eps
+    z1 = max(0, 61 - L(total))
+    t = total * 2**z1 // D
+    b = 62 - L(t)
+    if (z1 + b) % 2:
+        b -= 1
+    z = z1 + b
+    inv = 2**61 // isqrt(t * 2**b)
+    n = [C(R(x * inv, 37 - z // 2 + sh), 31) for x in h]
+    return quantise([x * g for x, g in zip(n, gains["data"])], gains["exponent"] - 24)
+
+
+def matmul(matrix, values, exponent):
+    K = matrix["cols"]
+    out = []
+    for o in range(matrix["rows"]):
+        total = 0
+        for b in range(K // 32):
+            dot = sum(matrix["data"][o * K + b * 32 + i] * values[b * 32 + i] for i in range(32))
+            total += dot * matrix["scales"][o * (K // 32) + b]
+        out.append(total * 2 ** matrix["rowShifts"][o])
+    return quantise30(out, exponent + matrix["exponent"])
+
+
+def heads_of(values, count):
+    size = len(values) // count
+    return [values[h * size:(h + 1) * size] for h in range(count)]
+
+
+def rope(values, exponent, steps, headCount, position):
+    heads = []
+    for head in heads_of(values, headCount):
+        out = []
+        for i, step in enumerate(steps):
+            c, s = cos_sin(position * int(step) % 2**64)
+            a, b = head[2 * i], head[2 * i + 1]
+            out += [a * c - b * s, a * s + b * c]
+        heads.append(quantise(out, exponent - 30))
+    return {"heads": heads}
+
+
+def splitHeads(values, exponent, headCount):
+    return {"heads": [quantise(head, exponent) for head in heads_of(values, headCount)]}
+
+
+def scores(query, keys, scaleQ24):
+    out = []
+    for key in keys:
+        d = sum(x * y for x, y in zip(query["values"], key["values"]))
+        out.append(C(R(d * scaleQ24, 8 - query["exponent"] - key["exponent"]), 31))
+    return {"values": out}
+
+
+def softmax(scores, exponents):
+    m, top = max(scores), max(exponents)
+    e = [exp2n(m - s) for s in scores]
+    p = [R(x * 2**16, top - ev) for x, ev in zip(e, exponents)]
+    sigma = max(0, longest(p) - 30)
+    return {"values": [C(R(x, sigma), 30) for x in p], "exponent": top - 16 + sigma, "sum": str(sum(e))}
+
+
+def mix(weights, values):
+    size = len(values[0]["values"])
+    sums = [sum(P * v["values"][d] for P, v in zip(weights["values"], values)) for d in range(size)]
+    return quantise30(sums, weights["exponent"])
+
+
+def joinHeads(mixed, sums):
+    heads = []
+    for head, total in zip(mixed, sums):
+        iv = 2**62 // int(total)
+        zi = max(0, L(iv) - 31)
+        heads.append(([x * (iv >> zi) for x in head["values"]], head["exponent"] + zi - 62))
+    top = max(e for _, e in heads)
+    return quantise([R(x, top - e) for head, e in heads for x in head], top)
+
+
+def swiGlu(gate, up):
+    out = []
+    for x, u in zip(gate["values"], up["values"]):
+        g = C(R(x, -16 - gate["exponent"]), 31)
+        sig = 2**60 // (2**30 + exp2n(R(abs(g) * 1549082005, 30)))
+        if g < 0:
+            sig = 2**30 - sig
+        out.append(R(g * sig, 30) * u)
+    return quantise(out, up["exponent"] - 16)
+
+
+def residualAdd(residual, row, residualBits):
+    shift = -residualBits - row["exponent"]
+    return saturate([h + R(y, shift) for h, y in zip(residual, row["values"])])
+
+
+def logits(values, exponent):
+    return {"values": [C(R(x, -16 - exponent), 31) for x in values]}
+
+
+# ---- 6. import
+
+def half(bits):
+    return Fraction(struct.unpack("<e", struct.pack("<H", bits))[0])
+
+
+def single(bits):
+    return Fraction(struct.unpack("<f", struct.pack("<I", bits))[0])
+
+
+def floor_log2(q):
+    n = q.numerator.bit_length() - q.denominator.bit_length() - 1
+    while Fraction(2) ** (n + 1) <= q:
+        n += 1
+    return n
+
+
+def fit_scales(rows, cols, scales, rounding):
+    per_row = cols // 32
+    tops = [max(scales[o * per_row:(o + 1) * per_row]) for o in range(rows)]
+    exponent = floor_log2(max(tops)) - 22 if max(tops) else 0
+    shifts = [max(0, floor_log2(t) - 15 - exponent) if t else 0 for t in tops]
+    fitted = [min(65535, rounding(d / Fraction(2) ** (exponent + shifts[i // per_row]))) for i, d in enumerate(scales)]
+    return exponent, shifts, fitted
+
+
+def import_q8(rows, cols, quants, scaleBits):
+    exponent, shifts, scales = fit_scales(rows, cols, [half(b) for b in scaleBits], nearest)
+    return {"rows": rows, "cols": cols, "data": quants, "scales": scales, "rowShifts": shifts, "exponent": exponent}
+
+
+def import_f32(rows, cols, bits):
+    x = [single(b) for b in bits]
+    maxima = [max(map(abs, x[i:i + 32])) / 127 for i in range(0, len(x), 32)]
+    exponent, shifts, scales = fit_scales(rows, cols, maxima, lambda q: q.__ceil__())
+    data = []
+    for i, value in enumerate(x):
+        unit = scales[i // 32] * Fraction(2) ** (exponent + shifts[i // cols])
+        data.append(max(-127, min(127, nearest(value / unit))) if unit else 0)
+    return {"rows": rows, "cols": cols, "data": data, "scales": scales, "rowShifts": shifts, "exponent": exponent}
+
+
+def import_gains(bits):
+    x = [single(b) for b in bits]
+    top = max(map(abs, x))
+    exponent = floor_log2(top) - 23 if top else 0
+    return {"data": [nearest(v / Fraction(2) ** exponent) for v in x], "exponent": exponent}
+
+
+# ---- 7. sampling
+
+def chacha8(key, counter, position):
+    words = [0x61707865, 0x3320646E, 0x79622D32, 0x6B206574, *struct.unpack("<8I", key), counter, position, 0, 0]
+    x = list(words)
+
+    def turn(v, n):
+        return (v << n | v >> 32 - n) & 0xFFFFFFFF
+
+    def quarter(a, b, c, d):
+        for p, q, r, n in ((a, b, d, 16), (c, d, b, 12), (a, b, d, 8), (c, d, b, 7)):
+            x[p] = x[p] + x[q] & 0xFFFFFFFF
+            x[r] = turn(x[r] ^ x[p], n)
+
+    for _ in range(4):
+        for i in range(4):
+            quarter(i, 4 + i, 8 + i, 12 + i)
+        for i in range(4):
+            quarter(i, 4 + (i + 1) % 4, 8 + (i + 2) % 4, 12 + (i + 3) % 4)
+    return [a + b & 0xFFFFFFFF for a, b in zip(x, words)]
+
+
+def gumbel(seed, position, token):
+    u = chacha8(seed, token // 16, position)[token % 16] | 1
+    return log2b(max(1, 32 * 2**24 - log2b(u))) >> 8
+
+
+def next_token(row, tau, topK, topP, minP, seed, position):
+    order = sorted(range(len(row)), key=lambda i: (-row[i], i))
+    if tau == 0:
+        return order[0]
+    z = [R(x * tau, 16) for x in row]
+    weight = [exp2n(max(z) - v) for v in z]
+    kept = order[:topK] if topK else order
+    if 0 < topP < 2**30:
+        total = sum(weight[i] for i in kept)
+        reached, count = 0, 0
+        while reached * 2**30 < topP * total:
+            reached += weight[kept[count]]
+            count += 1
+        kept = kept[:count]
+    kept = [i for i in kept if weight[i] >= minP]
+    return min(kept, key=lambda i: (gumbel(seed, position, i) - z[i], i))
+
+
+# ---- test material
+
+def mulberry32(seed):
+    state = seed & 0xFFFFFFFF
+    while True:
+        state = state + 0x6D2B79F5 & 0xFFFFFFFF
+        x = (state ^ state >> 15) * (state | 1) & 0xFFFFFFFF
+        x ^= x + ((x ^ x >> 7) * (x | 61) & 0xFFFFFFFF) & 0xFFFFFFFF
+        yield (x ^ x >> 14) & 0xFFFFFFFF
+
+
+def signed(stream, bits):
+    """A generator's next value in [-2^bits + 1, 2^bits - 1]."""
+    return (next(stream) % (2 ** (bits + 1) - 1)) - (2**bits - 1)
+
+
+def random_matrix(stream, rows, cols, exponent=-20):
+    return {
+        "rows": rows, "cols": cols,
+        "data": [next(stream) % 256 - 128 for _ in range(rows * cols)],
+        "scales": [next(stream) % 65536 for _ in range(rows * cols // 32)],
+        "rowShifts": [next(stream) % 8 for _ in range(rows)],
+        "exponent": exponent,
+    }
+
+
+def flat_matrix(rows, cols, weight, scale, shift, exponent=-20):
+    return {
+        "rows": rows, "cols": cols, "data": [weight] * (rows * cols), "scales": [scale] * (rows * cols // 32),
+        "rowShifts": [shift] * rows, "exponent": exponent,
+    }
+
+
+def row16(stream, n, exponent=-15, bits=15):
+    return {"values": [signed(stream, bits) for _ in range(n)], "exponent": exponent}
+
+
+def row30(stream, n, exponent=-28, bits=30):
+    return {"values": [signed(stream, bits) for _ in range(n)], "exponent": exponent}
+
+
+I31 = 2**31 - 1
+
+
+def op_cases():
+    r = mulberry32(20_260)
+    m16 = [32767, -32767] * 16
+    ties = [3, -3, 1, -1, 5, -5, 7, -7] * 4
+    yield "embed", embed, [
+        ("typical", dict(table=random_matrix(r, 4, 64), token=2, residualBits=16)),
+        ("ties and negatives: weights +-1, +-3 at half a unit", dict(
+            table={"rows": 1, "cols": 32, "data": ties, "scales": [1], "rowShifts": [0], "exponent": -17}, token=0, residualBits=16)),
+        ("saturates, and counts it", dict(table=flat_matrix(1, 32, -128, 65535, 7, 0), token=0, residualBits=16)),
+        ("left shift beyond 62 bits", dict(table=flat_matrix(1, 32, 127, 65535, 7, 127), token=0, residualBits=20)),
+        ("zero row", dict(table=flat_matrix(2, 32, 5, 0, 0), token=1, residualBits=12)),
+        ("everything rounds away", dict(table=flat_matrix(1, 32, -128, 65535, 7, -127), token=0, residualBits=16)),
+    ]
+    gains = {"data": [signed(r, 24) for _ in range(64)], "exponent": -23}
+    unit = {"data": [2**23] * 32, "exponent": -23}
+    flat = {"data": [2**24 - 1, -(2**24 - 1)] * 16, "exponent": 0}
+    norm = dict(residualBits=16, epsilonQ40=10995116)
+    yield "rmsNorm", rmsNorm, [
+        ("typical", dict(values=[signed(r, 18) for _ in range(64)], gains=gains, **norm)),
+        ("all zero: only epsilon is left", dict(values=[0] * 32, gains=unit, **norm)),
+        ("one element of one", dict(values=[1] + [0] * 31, gains=unit, **norm)),
+        ("one outlier", dict(values=[I31] + [1, -1, 3] * 10 + [0], gains=unit, **norm)),
+        ("largest residual, both signs, largest gains", dict(values=[I31, -I31] * 16, gains=flat, **norm)),
+        ("just below the pre-shift", dict(values=[2**24 - 1, -(2**24 - 1)] * 16, gains=unit, **norm)),
+        ("just above the pre-shift, ties", dict(values=[2**24 + 1, -(2**24 + 3)] * 16, gains=unit, **norm)),
+        ("zero gains", dict(values=[signed(r, 20) for _ in range(32)], gains={"data": [0] * 32, "exponent": 0}, **norm)),
+        ("epsilon 1e-6, residual Q20", dict(values=[signed(r, 6) for _ in range(64)], gains=gains, residualBits=20, epsilonQ40=1099512)),
+        ("residual Q12: epsilon has few bits", dict(values=[1, -1] * 32, gains=gains, residualBits=12, epsilonQ40=109951)),
+        ("width 96, not a power of two", dict(values=[signed(r, 25) for _ in range(96)],
+                                             gains={"data": [signed(r, 23) for _ in range(96)], "exponent": -20}, **norm)),
+    ]
+    wide = {"rows": 1, "cols": 65536, "data": {"repeat": -128, "count": 65536}, "scales": {"repeat": 65535, "count": 2048},
+            "rowShifts": [7], "exponent": -22}
+    yield "matmul", matmul, [
+        ("typical", dict(matrix=random_matrix(r, 5, 96), **row16(r, 96))),
+        ("all -128 times 32767", dict(matrix=flat_matrix(2, 64, -128, 65535, 7), values=[32767] * 64, exponent=-15)),
+        ("all 127 times -32767", dict(matrix=flat_matrix(2, 64, 127, 65535, 0), values=[-32767] * 64, exponent=-15)),
+        ("K = 65,536, everything at its bound", dict(matrix=wide, values={"repeat": -32767, "count": 65536}, exponent=0)),
+        ("zero activations", dict(matrix=random_matrix(r, 3, 32), values=[0] * 32, exponent=-7)),
+        ("zero scales", dict(matrix=flat_matrix(3, 32, 77, 0, 3), values=[1] * 32, exponent=-7)),
+        ("exactly 30 bits: no shift", dict(matrix={"rows": 2, "cols": 32, "data": ([1] + [0] * 31) * 2, "scales": [32768, 32767],
+                                                  "rowShifts": [0, 1], "exponent": 0}, values=[32767] * 32, exponent=0)),
+        ("shift by one: ties both ways, both signs", dict(
+            matrix={"rows": 5, "cols": 32, "data": ([1] + [0] * 31) * 3 + ([-1] + [0] * 31) * 2,
+                    "scales": [65535, 1, 3, 1, 3], "rowShifts": [0] * 5, "exponent": 0}, values=[32767] + [0] * 31, exponent=0)),
+        ("rows of very different shifts", dict(matrix={**random_matrix(r, 8, 32), "rowShifts": [0, 1, 2, 3, 4, 5, 6, 7]}, **row16(r, 32))),
+        ("opposite signs cancel", dict(matrix=flat_matrix(1, 32, 100, 9999, 0), values=m16, exponent=-3)),
+    ]
+    steps8, steps32 = [str(x) for x in rope_steps(10000, 8)], [str(x) for x in rope_steps(500000, 32)]
+    yield "rope", rope, [
+        ("position 0 changes nothing but the format", dict(**row30(r, 16), steps=steps8, headCount=2, position=0)),
+        ("typical", dict(**row30(r, 64), steps=steps32, headCount=2, position=17)),
+        ("position 131,071", dict(**row30(r, 32), steps=steps32, headCount=1, position=131071)),
+        ("zero row", dict(values=[0] * 16, exponent=3, steps=steps8, headCount=2, position=5)),
+        ("largest elements", dict(values=[2**30, -(2**30)] * 8, exponent=-28, steps=steps8, headCount=2, position=12345)),
+        ("one zero head beside a full one", dict(values=[0] * 8 + [2**30] * 8, exponent=0, steps=steps8, headCount=2, position=1)),
+        ("half a turn and the phase rounding up to a full one", dict(values=[1000, 1, -1000, 2, 3, -3, 5, -7], exponent=0,
+            steps=[str(2**63), str(2**64 - 1), str(2**64 - 2**43), str(2**64 - 2**43 - 1)], headCount=1, position=1)),
+    ]
+    yield "splitHeads", splitHeads, [
+        ("typical", dict(**row30(r, 32), headCount=4)),
+        ("15 bits stay, 16 bits shift with ties", dict(values=[32767, -32767, 1, 0] + [65535, -65535, 32769, 3], exponent=-9, headCount=2)),
+        ("rounding up to 2^15 is clamped", dict(values=[65535, -65535, 65534, -1, 1, 0, 2, 3], exponent=0, headCount=1)),
+        ("zero head beside the largest", dict(values=[0] * 4 + [2**30, -(2**30), 1, -1], exponent=5, headCount=2)),
+    ]
+    scale32 = score_scale(32)
+    yield "scores", scores, [
+        ("typical", dict(query=row16(r, 32), keys=[row16(r, 32) for _ in range(5)], scaleQ24=scale32)),
+        ("T = 1", dict(query=row16(r, 16), keys=[row16(r, 16)], scaleQ24=score_scale(16))),
+        ("keys with different exponents", dict(query=row16(r, 16, -12), keys=[row16(r, 16, e) for e in (-20, -12, -4, 0)], scaleQ24=score_scale(16))),
+        ("saturates both ways", dict(query={"values": [32767] * 16, "exponent": 0},
+                                     keys=[{"values": [32767] * 16, "exponent": 0}, {"values": [-32767] * 16, "exponent": 40}], scaleQ24=score_scale(16))),
+        ("largest head, everything at its bound", dict(query={"values": [32767] * 256, "exponent": -15},
+                                                     keys=[{"values": [-32767] * 256, "exponent": -15}], scaleQ24=score_scale(256))),
+        ("zero query", dict(query={"values": [0] * 8, "exponent": 30}, keys=[row16(r, 8), row16(r, 8)], scaleQ24=score_scale(8))),
+        ("rounds to zero", dict(query={"values": [1] * 8, "exponent": -60}, keys=[{"values": [1] * 8, "exponent": -60}], scaleQ24=score_scale(8))),
+    ]
+    yield "softmax", softmax, [
+        ("T = 1", dict(scores=[-12345], exponents=[-9])),
+        ("typical", dict(scores=[signed(r, 19) for _ in range(9)], exponents=[-15 + next(r) % 4 for _ in range(9)])),
+        ("equal scores", dict(scores=[777] * 7, exponents=[-14] * 7)),
+        ("one huge score", dict(scores=[I31] + [-I31] * 3 + [0], exponents=[-14, -14, -13, -15, -14])),
+        ("31.5 and 32 below the largest", dict(scores=[0, -(63 << 15), -(32 << 16) + 1, -(32 << 16), -(31 << 16)], exponents=[0] * 5)),
+        ("an unused value with a far larger exponent", dict(scores=[0, -(40 << 16)], exponents=[-20, 20])),
+        ("exponent differences beyond 46 bits", dict(scores=[0, 0, -65536], exponents=[-60, 3, -100])),
+        ("every fraction step nearby", dict(scores=[-i for i in range(16)], exponents=[0] * 16)),
+    ]
+
+    def weights(ps, exponent=-46):
+        return {"values": ps, "exponent": exponent}
+
+    yield "mix", mix, [
+        ("T = 1", dict(weights=weights([2**30 - 1]), values=[row16(r, 16)])),
+        ("typical", dict(weights=weights([next(r) % 2**30 for _ in range(6)]), values=[row16(r, 16) for _ in range(6)])),
+        ("all weights and values at their bound", dict(weights=weights([2**30 - 1] * 40), values=[{"values": [32767, -32767] * 8, "exponent": 0}] * 40)),
+        ("zero weights", dict(weights=weights([0, 0]), values=[row16(r, 8), row16(r, 8)])),
+        ("values cancel", dict(weights=weights([12345, 12345]), values=[{"values": [777, -1] * 8, "exponent": 0}, {"values": [-777, 1] * 8, "exponent": 0}])),
+        ("low halves only", dict(weights=weights([1, 32767, 32768, 32769]), values=[row16(r, 8) for _ in range(4)])),
+    ]
+    yield "joinHeads", joinHeads, [
+        ("one head, one position", dict(mixed=[row30(r, 32, -40)], sums=[str(2**30)])),
+        ("typical", dict(mixed=[row30(r, 16, -40 + i) for i in range(4)], sums=[str(2**30 + next(r)) for _ in range(4)])),
+        ("heads far apart", dict(mixed=[row30(r, 16, -40), row30(r, 16, 0), row30(r, 16, -80)], sums=[str(2**30)] * 3)),
+        ("longest context, equal weights", dict(mixed=[row30(r, 16), row30(r, 16)], sums=[str(2**47), str(2**47 - 1)])),
+        ("all zero", dict(mixed=[{"values": [0] * 16, "exponent": 9}] * 2, sums=[str(2**30), str(3 * 2**30)])),
+        ("largest elements", dict(mixed=[{"values": [2**30, -(2**30)] * 8, "exponent": 0}] * 2, sums=[str(2**30), str(2**31 - 1)])),
+    ]
+    yield "swiGlu", swiGlu, [
+        ("typical", dict(gate=row30(r, 32, -26), up=row30(r, 32, -27))),
+        ("zero, one unit, both signs", dict(gate={"values": [0, 1, -1, 2, -2, 3, -3, 65536], "exponent": -16},
+                                          up={"values": [2**30, 1, 1, -1, 5, 7, -7, 3], "exponent": -30})),
+        ("gate saturates", dict(gate={"values": [2**30, -(2**30), 5, -5] * 8, "exponent": 0}, up={"values": [2**30, 2**30, -(2**30), 1] * 8, "exponent": -30})),
+        ("gate rounds: ties both ways", dict(gate={"values": [1, -1, 3, -3, 5, -5, 7, -7], "exponent": -17}, up={"values": [1 << 20] * 8, "exponent": -20})),
+        ("sigmoid underflows", dict(gate={"values": [-(23 << 16), -(22 << 16), 23 << 16, -(1 << 22)], "exponent": -16}, up={"values": [2**30] * 4, "exponent": -30})),
+        ("zero up", dict(gate=row30(r, 32, -26), up={"values": [0] * 32, "exponent": 4})),
+    ]
+    yield "residualAdd", residualAdd, [
+        ("typical", dict(residual=[signed(r, 20) for _ in range(32)], row=row30(r, 32, -26), residualBits=16)),
+        ("ties: halves to even, both signs", dict(residual=[0, 0, 0, 0, 1, 1, 1, 1], row={"values": [1, -1, 3, -3, 1, -1, 5, -5], "exponent": -17}, residualBits=16)),
+        ("saturates per element, and counts it", dict(residual=[I31, -I31, I31, -I31, 0, I31 - 1], row={"values": [1, -1, -1, 1, 0, 1], "exponent": -16}, residualBits=16)),
+        ("left shift beyond 62 bits", dict(residual=[0, 0, 5], row={"values": [2**30, -(2**30), 0], "exponent": 100}, residualBits=16)),
+        ("shift of 62, 63 and more", dict(residual=[7, -7], row={"values": [2**30, -(2**30)], "exponent": -78}, residualBits=16)),
+        ("shift beyond 63", dict(residual=[7, -7], row={"values": [2**30, -(2**30)], "exponent": -120}, residualBits=16)),
+    ]
+    yield "logits", logits, [
+        ("typical", dict(**row30(r, 32, -26))),
+        ("saturates both ways", dict(values=[2**30, -(2**30), 2**29, 0, 1], exponent=-14)),
+        ("ties both ways", dict(values=[1, -1, 3, -3, 5, -5], exponent=-17)),
+        ("left shift", dict(values=[1, -1, 12345], exponent=-10)),
+    ]
+
+
+def expand(value):
+    if isinstance(value, dict):
+        if set(value) == {"repeat", "count"}:
+            return [value["repeat"]] * value["count"]
+        return {k: expand(v) for k, v in value.items()}
+    return value
+
+
+def primitive_groups():
+    edge = [0, 1, -1, 2, -2, 3, -3, 4, -4, 5, -5, 6, -6, 7, -7, 2**31 - 1, -(2**31), 2**53 + 1, -(2**53) - 1,
+            2**61, -(2**61), 2**62, -(2**62), 2**62 + 1, 2**62 - 1]
+    yield "R", ["x", "s"], [([x, s], R(x, s)) for x in edge for s in (-62, -40, -1, 0, 1, 2, 3, 30, 61, 62, 63, 64, 200)]
+    yield "C", ["x", "b"], [([x, b], C(x, b)) for x in edge + [32767, 32768, -32768, -32767, 2**30, -(2**30)] for b in (15, 30, 31)]
+    yield "L", ["x"], [([x], L(x)) for x in edge]
+    squares = [0, 1, 2, 3, 4, 8, 9, 15, 16, 24, 2**31, 2**60 - 1, 2**60, 2**60 + 1, (2**31 - 1) ** 2 - 1, (2**31 - 1) ** 2, 2**62 - 1]
+    yield "isqrt", ["x"], [([x], isqrt(x)) for x in squares]
+    qs = [0, 1, 2, 255, 256, 257, 65535, 65536, 65537, 98304, 20 << 16, (31 << 16) - 1, 31 << 16, (31 << 16) + 32768, (32 << 16) - 1, 32 << 16, 2**32]
+    yield "exp2n", ["q"], [([q], exp2n(q)) for q in qs + [i * 4099 for i in range(1, 40)]]
+    xs = [1, 2, 3, 4, 5, 7, 8, 255, 65535, 65536, 2**24, 2**29, 2**31 - 1, 2**31, 2**31 + 1, 2**32 - 2, 2**32 - 1, 3037000499, 123456789]
+    yield "log2b", ["x"], [([x], log2b(x)) for x in xs]
+    phases = [0, 1, 2**43 - 1, 2**43, 2**44, 2**62, 2**63, 3 * 2**62, 2**64 - 1, 2**64 - 2**43, 2**64 - 2**43 - 1, 0x123456789ABCDEF0, 0xFEDCBA9876543210]
+    yield "cosSin", ["phase"], [([p], list(cos_sin(p))) for p in phases]
+    yield "scoreScaleQ24", ["headSize"], [([d], score_scale(d)) for d in (2, 8, 16, 24, 32, 48, 64, 80, 96, 128, 256)]
+
+
+def write(name, body):
+    head = {"spec": SPEC, "source": "vectors/arithmetic/oracle.py, an implementation of docs/reference/arithmetic.md of its own"}
+    cases = body.pop("cases")
+    # One case per line keeps the files reviewable.
+    fields = [f"  {json.dumps(key)}: {json.dumps(value)},\n" for key, value in {**head, **body}.items()]
+    lines = ",\n".join("    " + json.dumps(case) for case in cases)
+    (HERE / f"{name}.json").write_text("{\n" + "".join(fields) + '  "cases": [\n' + lines + "\n  ]\n}\n")
+
+
+def write_primitives():
+    def plain(v):
+        return [str(x) for x in v] if isinstance(v, list) else str(v)
+
+    cases = [{"function": f, "arguments": [str(a) for a in args], "result": plain(result)}
+             for f, _, group in primitive_groups() for args, result in group]
+    write("primitives", {"functions": {f: names for f, names, _ in primitive_groups()}, "cases": cases})
+
+
+def sha(values):
+    return hashlib.sha256(b"".join(struct.pack(">I", v & 0xFFFFFFFF) for v in values)).hexdigest()
+
+
+def write_tables():
+    turns = {"A": [x for pair in A for x in pair], "B": [x for pair in B for x in pair]}
+    cases = [{"table": name, "count": len(t), "first": t[:8], "last": t[-4:], "sha256": sha(t)}
+             for name, t in (("T1", T1), ("T2", T2), *turns.items())]
+    write("tables", {"cases": cases})
+
+
+def write_rope_steps():
+    pairs = [(10000, 32), (10000, 64), (10000, 80), (100000, 64), (500000, 128), (1000000, 128), (10000, 2), (10000, 96), (2, 6)]
+    write("rope-steps", {"cases": [{"base": b, "headSize": d, "steps": [str(s) for s in rope_steps(b, d)]} for b, d in pairs]})
+
+
+def float_bits(values):
+    return [struct.unpack("<I", struct.pack("<f", v))[0] for v in values]
+
+
+def write_import():
+    r = mulberry32(77)
+    quants = [next(r) % 256 - 128 for _ in range(4 * 64)]
+    q8 = [
+        ("typical half scales", dict(rows=4, cols=64, quants=quants, scaleBits=[0x1400 + next(r) % 0x800 for _ in range(8)])),
+        ("rows far apart: shift 0 below 2^-7", dict(rows=4, cols=64, quants=quants, scaleBits=[0x3C00, 0x3C01, 0x2000, 0x2001, 0x1C00, 0x0400, 0x0001, 0x03FF])),
+        ("zero blocks and a zero row", dict(rows=4, cols=64, quants=quants, scaleBits=[0x1400, 0, 0, 0, 0x1400, 0x1400, 0x17FF, 0x0001])),
+        ("all zero", dict(rows=1, cols=32, quants=[0] * 32, scaleBits=[0])),
+        ("largest half", dict(rows=1, cols=64, quants=quants[:64], scaleBits=[0x7BFF, 0x7BFE])),
+    ]
+    f32 = [
+        ("typical", dict(rows=3, cols=64, bits=float_bits([signed(r, 24) / 2**27 for _ in range(192)]))),
+        ("ties: multiples of half a quant", dict(rows=1, cols=32, bits=float_bits([127.0] + [i / 2 for i in range(31)]))),
+        ("small blocks beside a large one", dict(rows=1, cols=96, bits=float_bits([1.0] * 32 + [2.0**-18] * 32 + [2.0**-40, -(2.0**-40)] * 16))),
+        ("zeros, minus zero, subnormal", dict(rows=2, cols=32, bits=[0, 0x80000000, 1, 0x80000001] * 8 + float_bits([0.5] * 32))),
+        ("exact powers", dict(rows=1, cols=32, bits=float_bits([127.0 * 2.0**-10, -(2.0**-10), 2.0**-11, 3 * 2.0**-11] * 8))),
+    ]
+    gains = [
+        ("typical", float_bits([0.25 + signed(r, 20) / 2**21 for _ in range(32)])),
+        ("full 24 bits stay", [0x3FFFFFFF, 0x3F800001, 0xBF800001, 0x40000001 - 2] * 8),
+        ("small ones round, ties to even", float_bits([1.0] + [2.0**-24, 3 * 2.0**-24, -(2.0**-24), -3 * 2.0**-24] * 7 + [0.0] * 3)),
+        ("all zero", [0] * 32),
+        ("outlier", float_bits([100.0] + [0.01 * i for i in range(31)])),
+    ]
+    cases = [{"name": n, "rule": "q8", "input": i, "output": import_q8(**i)} for n, i in q8]
+    cases += [{"name": n, "rule": "f32", "input": i, "output": import_f32(**i)} for n, i in f32]
+    cases += [{"name": n, "rule": "gains", "input": {"bits": b}, "output": import_gains(b)} for n, b in gains]
+    write("import", {"cases": cases})
+
+
+def write_sampler():
+    r = mulberry32(4242)
+    one = 2**30
+    seed = bytes(range(32))
+    other = bytes([255] * 32)
+    rows = {
+        "spread": [signed(r, 19) for _ in range(200)],
+        "flat": [5] * 50,
+        "one": [-7],
+        "extreme": [I31, -I31, I31 - 1, 0, -I31] * 4,
+        "near": [1000 - 3 * (i % 5) for i in range(64)],
+    }
+    settings = [
+        ("greedy", 0, 0, 0, 0), ("temperature 1", 94548, 0, 0, 0), ("temperature 0.01", 9454831, 0, 0, 0), ("largest tau", 2**32 - 1, 0, 0, 0),
+        ("smallest tau", 1, 0, 0, 0), ("top-k 1", 94548, 1, 0, 0), ("top-k 7", 94548, 7, 0, 0), ("top-k beyond the row", 94548, 10**6, 0, 0),
+        ("top-p 1/2", 94548, 0, one // 2, 0), ("top-p smallest", 94548, 0, 1, 0), ("top-p just below 1", 94548, 0, one - 1, 0),
+        ("top-p 1 is off", 94548, 0, one, 0), ("min-p 0.1", 94548, 0, 0, one // 10), ("min-p 1", 94548, 0, 0, one),
+        ("all together", 118185, 40, 966367642, 53687091),
+    ]
+    cases = []
+    for row_name, row in rows.items():
+        for name, tau, top_k, top_p, min_p in settings:
+            tokens = [next_token(row, tau, top_k, top_p, min_p, s, p) for s in (seed, other) for p in (0, 1, 131071)]
+            cases.append({"name": f"{row_name}: {name}", "row": row_name,
+                          "sampler": {"tau": tau, "topK": top_k, "topP": top_p, "minP": min_p}, "tokens": tokens})
+    noise = [{"seed": s.hex(), "position": p, "token": t, "gumbel": gumbel(s, p, t)}
+             for s in (seed, other, bytes(32)) for p in (0, 9) for t in (0, 1, 15, 16, 49151, 1048575)]
+    write("sampler", {"rows": rows, "seeds": [seed.hex(), other.hex()], "positions": [0, 1, 131071], "noise": noise, "cases": cases})
+
+
+# ---- a whole model: 5. ops in the order of section 8, weights from mulberry32 as testing/random-model.ts draws them
+
+TINY = dict(layerCount=2, width=64, headCount=4, kvHeadCount=2, headSize=16, feedForwardWidth=96, vocabularySize=128, residualBits=16)
+
+
+def random_weights(c, seed, tied):
+    stream = mulberry32(seed)
+    w, kv = c["headCount"] * c["headSize"], c["kvHeadCount"] * c["headSize"]
+
+    def gains():
+        bits = float_bits([0.5 + (next(stream) >> 8) / 2**24 for _ in range(c["width"])])
+        return import_gains(bits)
+
+    def matrix(rows, cols):
+        quants = [next(stream) % 255 - 127 for _ in range(rows * cols)]
+        base = 15 - (-(-(L(cols) - 1) // 2) + 6) << 10
+        return import_q8(rows, cols, quants, [base + (next(stream) & 0x3FF) for _ in range(rows * cols // 32)])
+
+    model = {"output": None if tied else matrix(c["vocabularySize"], c["width"])}
+    model["embedding"] = matrix(c["vocabularySize"], c["width"])
+    model["layers"] = [
+        dict(attn_norm=gains(), q=matrix(w, c["width"]), k=matrix(kv, c["width"]), v=matrix(kv, c["width"]), o=matrix(c["width"], w),
+             ffn_norm=gains(), gate=matrix(c["feedForwardWidth"], c["width"]), up=matrix(c["feedForwardWidth"], c["width"]),
+             down=matrix(c["width"], c["feedForwardWidth"]))
+        for _ in range(c["layerCount"])
+    ]
+    model["norm"] = gains()
+    model["output"] = model["output"] or model["embedding"]
+    return model
+
+
+def forward(c, model, tokens):
+    hg, H, G = c["residualBits"], c["headCount"], c["kvHeadCount"]
+    norm = dict(residualBits=hg, epsilonQ40=10995116)
+    steps, scale = rope_steps(10000, c["headSize"]), score_scale(c["headSize"])
+    keys, values = [[] for _ in model["layers"]], [[] for _ in model["layers"]]
+    for position, token in enumerate(tokens):
+        h = embed(model["embedding"], token, hg)["values"]
+        for l, w in enumerate(model["layers"]):
+            x = rmsNorm(h, w["attn_norm"], **norm)
+            q = rope(**matmul(w["q"], **x), steps=steps, headCount=H, position=position)["heads"]
+            keys[l].append(rope(**matmul(w["k"], **x), steps=steps, headCount=G, position=position)["heads"])
+            values[l].append(splitHeads(**matmul(w["v"], **x), headCount=G)["heads"])
+            mixed, sums = [], []
+            for head in range(H):
+                g = head * G // H
+                s = scores(q[head], [k[g] for k in keys[l]], scale)["values"]
+                p = softmax(s, [v[g]["exponent"] for v in values[l]])
+                mixed.append(mix(p, [v[g] for v in values[l]]))
+                sums.append(p["sum"])
+            h = residualAdd(h, matmul(w["o"], **joinHeads(mixed, sums)), hg)["values"]
+            y = rmsNorm(h, w["ffn_norm"], **norm)
+            gated = swiGlu(matmul(w["gate"], **y), matmul(w["up"], **y))
+            h = residualAdd(h, matmul(w["down"], **gated), hg)["values"]
+        yield logits(**matmul(model["output"], **rmsNorm(h, model["norm"], **norm)))["values"]
+
+
+def write_model():
+    cases = []
+    for seed, tied in ((1, True), (2, False)):
+        tokens = [(i * 37 + seed) % 128 for i in range(24)]
+        rows = list(forward(TINY, random_weights(TINY, seed, tied), tokens))
+        cases.append({"seed": seed, "tied": tied, "tokens": tokens, "firstLogits": rows[0][:8], "lastLogits": rows[-1][:8],
+                      "sha256": sha([x for row in rows for x in row])})
+    write("model", {"config": {**TINY, "contextLength": 256, "ropeBase": 10000, "rmsEpsilon": 1e-5}, "cases": cases})
+
+
+def main():
+    write_primitives()
+    write_tables()
+    write_rope_steps()
+    write_import()
+    write_sampler()
+    for name, function, cases in op_cases():
+        write(f"op-{name}", {"op": name, "cases": [
+            {"name": n, "input": i, "output": function(**expand(i))} for n, i in cases]})
+    write_model()
+
+
+if __name__ == "__main__":
+    main()
