@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.37;
 
-import {Channels} from "../../settlement/Channels.sol";
 import {IChannels} from "../../settlement/IChannels.sol";
-import {TestDollar} from "../../settlement/TestDollar.sol";
+import {ITestDollar} from "../../settlement/ITestDollar.sol";
 import {Test} from "./Test.sol";
 
 /// @notice A payer with money and a receiver, a channel between them, and the signatures that both need.
@@ -13,8 +12,8 @@ abstract contract ChannelsTest is Test {
     uint40 internal constant DELAY = 1 hours;
     uint256 internal constant START = 1_800_000_000;
 
-    Channels internal channels;
-    TestDollar internal dollar;
+    IChannels internal channels;
+    ITestDollar internal dollar;
     address internal payer = vm.addr(PAYER_KEY);
     address internal authorizer = vm.addr(AUTHORIZER_KEY);
     address internal receiver = vm.addr(0xBEEF);
@@ -23,8 +22,8 @@ abstract contract ChannelsTest is Test {
 
     function setUp() public virtual {
         vm.warp(START);
-        dollar = new TestDollar();
-        channels = new Channels();
+        dollar = ITestDollar(vm.deployCode("TestDollar.sol:TestDollar"));
+        channels = IChannels(vm.deployCode("Channels.sol:Channels"));
         dollar.mint(payer, 1000e6);
         vm.prank(payer);
         dollar.approve(address(channels), type(uint256).max);

@@ -72,5 +72,9 @@ interface Vm {
     function snapshotGasLastCall(string calldata group, string calldata name)
         external
         returns (uint256);
+    function deployCode(string calldata artifact) external returns (address);
+    function deployCode(string calldata artifact, bytes calldata arguments)
+        external
+        returns (address);
     function toString(uint256 value) external pure returns (string memory);
 }

@@ -1,3 +1,4 @@
+export * from './actions/index.js';
 export * from './decode.js';
 export * as computeErrors from './errors.js';
 export * from './evidence.js';

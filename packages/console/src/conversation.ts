@@ -113,9 +113,9 @@ function changed(exchange: Exchange, event: ChangeEvent): Exchange {
   }
 }
 
-/** A found difference stays found, and "unavailable" says nothing about what was already checked. */
+/** A found fault stays found, and "unavailable" says nothing about what was already checked. */
 export function mergeCheck(old: Check | null | undefined, next: Check): Check {
-  if (old?.result === 'different') return old;
+  if (old?.result === 'different' || old?.result === 'invalid') return old;
   return next.result === 'unavailable' && old?.result === 'identical' ? old : next;
 }
 

@@ -8,12 +8,14 @@ export type EnvelopeJson = Json<ReceiptEnvelope>;
 
 /** Outcome of a re-execution of one receipt. Tokens are ids, or text when the gateway knows the tokenizer. */
 export type Check = {
-  readonly result: 'identical' | 'different' | 'unavailable';
+  /** `invalid`: the receipt contradicts itself; `unavailable`: nobody could check it. */
+  readonly result: 'identical' | 'different' | 'invalid' | 'unavailable';
   readonly position?: number;
   readonly expected?: number | string;
   readonly found?: number | string;
   readonly verifier?: string;
   readonly seconds?: number;
+  readonly reason?: string;
 };
 
 export type ReceiptAnswer = {

@@ -17,4 +17,5 @@ export * from './shape.js';
 export * from './spec.js';
 export * from './tables.js';
 export * from './testing/random-model.js';
+export * from './wasm/index.js';
 export * from './weights.js';

@@ -25,9 +25,6 @@ const ONE_Q30 = 2 ** 30;
 /** Settings are 32-bit unsigned in every message and in the EVM. */
 const SETTING_MAX = 2 ** 32 - 1;
 
-/** Most ids in a vocabulary, so that (logit, id) packs into 52 bits. */
-const ID_SPAN = 2 ** 20;
-
 /**
  * The next token.
  *
@@ -63,14 +60,16 @@ function largestLogit(logits: Int32Array): number {
   return top;
 }
 
-/** z = R(logit * tau, 16), exact for any 32-bit logit and tau: the logit is taken in two halves. */
+/** z of every logit. */
 function scaleLogits(logits: Int32Array, tau: number): Float64Array {
-  return Float64Array.from(logits, (logit) => {
-    const high = (logit >> 16) * tau;
-    const low = (logit & 0xffff) * tau;
-    return roundSplit(high, low);
-  });
+  const scaled = new Float64Array(logits.length);
+  for (let id = 0; id < logits.length; id++) scaled[id] = scaleLogit(logits[id]!, tau);
+  return scaled;
 }
+
+/** z = R(logit * tau, 16), exact for any 32-bit logit and tau: the logit is taken in two halves. */
+const scaleLogit = (logit: number, tau: number): number =>
+  roundSplit((logit >> 16) * tau, (logit & 0xffff) * tau);
 
 /** R(high * 2^16 + low, 16) for integers |high| < 2^48, 0 <= low < 2^48. */
 function roundSplit(high: number, low: number): number {
@@ -86,44 +85,59 @@ function chooseCandidates(options: {
   readonly scaled: Float64Array;
   readonly top: number;
   readonly sampler: SamplerSettings;
-}): number[] | undefined {
+}): ArrayLike<number> | undefined {
   const { logits, scaled, top, sampler } = options;
+  const weight = (z: number) => exp2nNumber(scaled[top]! - z);
+  let ids: number[] | undefined;
   const nucleus = sampler.topP > 0 && sampler.topP < ONE_Q30;
-  const limited = sampler.topK > 0 && sampler.topK < logits.length;
-  if (!nucleus && !limited && sampler.minP === 0) return undefined;
-  const weight = (id: number) => exp2nNumber(scaled[top]! - scaled[id]!);
-  let ids = nucleus || limited ? rankIds(logits) : Array.from(logits.keys());
-  if (limited) ids = ids.slice(0, sampler.topK);
-  if (nucleus) ids = cutNucleus(ids, weight, sampler.topP);
-  if (sampler.minP > 0) ids = ids.filter((id) => weight(id) >= sampler.minP);
-  return ids.sort((a, b) => a - b);
+  if (nucleus || (sampler.topK > 0 && sampler.topK < logits.length)) {
+    const sorted = logits.slice().sort();
+    const limit = sampler.topK > 0 ? Math.min(sampler.topK, sorted.length) : sorted.length;
+    const weightOf = (logit: number) => weight(scaleLogit(logit, sampler.tau));
+    const count = nucleus ? nucleusSize(sorted, limit, { weightOf, topP: sampler.topP }) : limit;
+    ids = largestIds(logits, sorted[sorted.length - count]!, count);
+  }
+  if (sampler.minP === 0) return ids;
+  return (ids ?? Array.from(logits.keys())).filter((id) => weight(scaled[id]!) >= sampler.minP);
 }
 
-/** Ids by logit, largest first, lower id first on ties. */
-function rankIds(logits: Int32Array): number[] {
-  const keys = Float64Array.from(logits, (logit, id) => id - logit * ID_SPAN).sort();
-  return Array.from(keys, (key) => key - Math.floor(key / ID_SPAN) * ID_SPAN);
-}
-
-/** The shortest beginning of `ids` whose weights reach `topP` / 2^30 of the sum over `ids`. */
-function cutNucleus(
-  ids: readonly number[],
-  weight: (id: number) => number,
-  topP: number,
-): number[] {
-  const weights = ids.map(weight);
-  const sum = weights.reduce((total, w) => total + w, 0);
+/** How many of the `limit` largest logits it takes for their weights to reach `topP` / 2^30 of the sum. */
+function nucleusSize(
+  sorted: Int32Array,
+  limit: number,
+  { weightOf, topP }: { readonly weightOf: (logit: number) => number; readonly topP: number },
+): number {
+  const weights: number[] = [];
+  let sum = 0;
+  for (let rank = 1; rank <= limit; rank++) {
+    const weight = weightOf(sorted[sorted.length - rank]!);
+    if (weight === 0) break; // SAFETY: weights only fall, so the rest is 0 too.
+    weights.push(weight);
+    sum += weight;
+  }
   const threshold = Number((BigInt(topP) * BigInt(sum) + BigInt(ONE_Q30 - 1)) >> 30n);
   let reached = 0;
   let count = 0;
   while (reached < threshold) reached += weights[count++]!;
-  return ids.slice(0, count);
+  return count;
+}
+
+/** The `count` largest logits' ids, ascending; `cutoff` is the smallest of those logits, ties go to lower ids. */
+function largestIds(logits: Int32Array, cutoff: number, count: number): number[] {
+  let ties = count;
+  for (const logit of logits) if (logit > cutoff) ties--;
+  const ids: number[] = [];
+  for (let id = 0; id < logits.length; id++) {
+    const logit = logits[id]!;
+    if (logit > cutoff || (logit === cutoff && ties-- > 0)) ids.push(id);
+  }
+  return ids;
 }
 
 /** argmax of z - noise over the candidates, the lowest id on ties. */
 function noisyMaximum(options: {
   readonly scaled: Float64Array;
-  readonly candidates: readonly number[] | undefined;
+  readonly candidates: ArrayLike<number> | undefined;
   readonly top: number;
   readonly seed: Uint8Array;
   readonly position: number;

@@ -6,6 +6,8 @@
 const TILE_ROWS: i32 = 4;
 /** Columns of a tile: two vectors; 8 accumulators leave room in 16 registers. */
 const TILE_COLUMNS: i32 = 8;
+/** Rows worked on together: their results stay in the first cache although rows lie pages apart. */
+const BLOCK_ROWS: i32 = 16;
 
 // @ts-ignore: decorator
 @inline
@@ -96,27 +98,39 @@ function tile(c: usize, rowBytes: usize, a: usize, b: usize, depth: i32, add: bo
 /**
  * C[rows, columns] = A B, or += with `add`. A(i, k) lies at a[i * aRow + k * aDepth], B(k, j) at
  * b[k * bDepth + j * bColumn] (strides in floats, one of each pair is 1). `rows` is a multiple of
- * 4, `columns` of 8, `depth` of 4. `scratch` holds (rows + 8) * depth floats.
+ * 4, `columns` of 8, `depth` of 4. `scratch` holds (columns + BLOCK_ROWS) * depth floats.
  */
 export function gemm(
   c: usize, a: usize, aRow: i32, aDepth: i32, b: usize, bDepth: i32, bColumn: i32,
   rows: i32, columns: i32, depth: i32, add: bool, scratch: usize,
 ): void {
-  const panelBytes = <usize>depth << 4;
-  const packedB = scratch + <usize>(rows / TILE_ROWS) * panelBytes;
-  for (let i: i32 = 0; i < rows; i += TILE_ROWS) {
-    const from = a + (<usize>(i * aRow) << 2);
-    pack(scratch + <usize>(i / TILE_ROWS) * panelBytes, from, aRow, aDepth, TILE_ROWS, depth);
-  }
   const rowBytes = <usize>columns << 2;
+  const panelA = <usize>(depth * TILE_ROWS) << 2;
+  const panelB = <usize>(depth * TILE_COLUMNS) << 2;
+  const packedB = scratch + <usize>(BLOCK_ROWS / TILE_ROWS) * panelA;
   for (let j: i32 = 0; j < columns; j += TILE_COLUMNS) {
-    pack(packedB, b + (<usize>(j * bColumn) << 2), bColumn, bDepth, TILE_COLUMNS, depth);
-    let target = c + (<usize>j << 2);
+    const from = b + (<usize>(j * bColumn) << 2);
+    pack(packedB + <usize>(j / TILE_COLUMNS) * panelB, from, bColumn, bDepth, TILE_COLUMNS, depth);
+  }
+  for (let first: i32 = 0; first < rows; first += BLOCK_ROWS) {
+    const end = min(first + BLOCK_ROWS, rows);
     let panel = scratch;
-    for (let i: i32 = 0; i < rows; i += TILE_ROWS) {
-      tile(target, rowBytes, panel, packedB, depth, add);
-      target += <usize>TILE_ROWS * rowBytes;
-      panel += panelBytes;
+    for (let i = first; i < end; i += TILE_ROWS) {
+      pack(panel, a + (<usize>(i * aRow) << 2), aRow, aDepth, TILE_ROWS, depth);
+      panel += panelA;
+    }
+    let source = packedB;
+    let column = c + <usize>first * rowBytes;
+    for (let j: i32 = 0; j < columns; j += TILE_COLUMNS) {
+      let target = column;
+      panel = scratch;
+      for (let i = first; i < end; i += TILE_ROWS) {
+        tile(target, rowBytes, panel, source, depth, add);
+        target += <usize>TILE_ROWS * rowBytes;
+        panel += panelA;
+      }
+      source += panelB;
+      column += <usize>TILE_COLUMNS << 2;
     }
   }
 }

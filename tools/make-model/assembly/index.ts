@@ -61,7 +61,7 @@ export function scratchFloats(): i32 {
   const widest = max(max(vocabulary, 2 * hidden), qkvWidth);
   const tops = rowsMax * (2 * width + 1 + vocabulary);
   const gradients = rowsMax * (2 * width + hidden + max(2 * hidden, qkvWidth));
-  const packed = (max(rowsMax, widest) + 8) * max(rowsMax, widest);
+  const packed = (max(rowsMax, widest) + 16) * max(rowsMax, widest);
   return kept + tops + gradients + packed + 4 * rowsMax;
 }
 

@@ -7,6 +7,7 @@
 import { createRandom, pick, type Random } from './random.js';
 import {
   type Bindings,
+  bareLetters,
   expand,
   fillAnswer,
   type Intent,
@@ -14,6 +15,7 @@ import {
   type Pattern,
   tidySpaces,
 } from './text.js';
+import { formal, typeQuestion } from './typing.js';
 
 export type Message = {
   readonly role: 'system' | 'user' | 'assistant';
@@ -27,11 +29,16 @@ export type Probe = {
   readonly answers: readonly string[];
 };
 
+type Draw = { readonly random: Random; readonly memory: Bindings };
+
+/** Wordings drawn until one may be trained on. */
+const ATTEMPTS_MAX = 1000;
+/** How much likelier a question becomes once it can be answered from memory. */
+const RECALL_BOOST = 60;
 /** One wording in this many is kept out of training, chosen by the hash of its letters. */
 const HELD_OUT_ONE_IN = 12;
 const SYSTEM_SHARE = 0.2;
 const MORE_SHARE = 0.3;
-const SLIP_SHARE = 0.12;
 const EXTRA_TURN_SHARES = [0.42, 0.5, 0.5, 0.5] as const;
 
 const SYSTEM_MESSAGES = [
@@ -46,26 +53,6 @@ const SYSTEM_MESSAGES = [
   'Be helpful, honest and short.',
   'You are the assistant of this page. Help the user.',
 ] as const;
-
-const OPENINGS = [
-  'hi, ',
-  'hello, ',
-  'hey, ',
-  'hi! ',
-  'hello! ',
-  'please, ',
-  'ok, ',
-  'so ',
-  'and ',
-  'well, ',
-  'sorry, ',
-  'one question: ',
-  'quick question: ',
-  'thanks. ',
-  'i see. ',
-] as const;
-
-const ENDINGS = [' please', ', please', ' then', ' exactly', ' again', ' in short'] as const;
 
 const MORE_QUESTIONS = [
   'tell me more',
@@ -86,14 +73,14 @@ export function createDialogue(library: Library, random: Random): readonly Messa
   if (random.unit() < SYSTEM_SHARE) {
     messages.push({ role: 'system', content: pick(random, SYSTEM_MESSAGES) });
   }
-  const bindings: Bindings = new Map();
+  const memory: Bindings = new Map();
   for (let turn = 0; turn <= EXTRA_TURN_SHARES.length; turn++) {
-    const intent = pickIntent(library.intents, random);
-    const asked = ask(library, intent, { random, bindings });
-    messages.push({ role: 'user', content: type(asked.question, random) });
+    const intent = pickIntent(library.intents, { random, memory });
+    const asked = ask(library, intent, { random, memory });
+    messages.push({ role: 'user', content: asked.question });
     messages.push({ role: 'assistant', content: asked.answer });
     if (intent.more.length > 0 && random.unit() < MORE_SHARE) {
-      messages.push({ role: 'user', content: type(pick(random, MORE_QUESTIONS), random) });
+      messages.push({ role: 'user', content: typeQuestion(pick(random, MORE_QUESTIONS), random) });
       messages.push({ role: 'assistant', content: pick(random, intent.more) });
     }
     const again = EXTRA_TURN_SHARES[turn];
@@ -127,18 +114,10 @@ export function heldOutProbes(library: Library, seed: number): readonly Probe[] 
 /** Whether a wording is kept out of training; case and punctuation make no difference. */
 export function isHeldOut(question: string): boolean {
   let hash = 0x811c9dc5;
-  for (const letter of question.toLowerCase().replace(/[^a-z0-9]/g, '')) {
+  for (const letter of bareLetters(question)) {
     hash = Math.imul(hash ^ letter.charCodeAt(0), 0x01000193);
   }
   return (hash >>> 8) % HELD_OUT_ONE_IN === 0;
-}
-
-/** As a careful person types it: first letter large, a question mark after a question. */
-export function formal(question: string): string {
-  const text = question.replace(/\bi\b/g, 'I').replace(/\bassay\b/g, 'Assay');
-  const first = text[0]!.toUpperCase() + text.slice(1);
-  if (/[.?!]$/.test(first)) return first;
-  return first + (isQuestion(question) ? '?' : '.');
 }
 
 function probe(
@@ -153,11 +132,13 @@ function probe(
   return { intent: intent.name, question: formal(question), answers };
 }
 
-function pickIntent(intents: readonly Intent[], random: Random): Intent {
-  const total = intents.reduce((sum, intent) => sum + intent.weight, 0);
-  let left = random.unit() * total;
+function pickIntent(intents: readonly Intent[], draw: Draw): Intent {
+  const weigh = (intent: Intent): number =>
+    intent.weight * (canRecall(intent, draw.memory) ? RECALL_BOOST : 1);
+  const total = intents.reduce((sum, intent) => sum + weigh(intent), 0);
+  let left = draw.random.unit() * total;
   for (const intent of intents) {
-    left -= intent.weight;
+    left -= weigh(intent);
     if (left < 0) return intent;
   }
   return intents.at(-1)!;
@@ -166,43 +147,27 @@ function pickIntent(intents: readonly Intent[], random: Random): Intent {
 function ask(
   library: Library,
   intent: Intent,
-  draw: { readonly random: Random; readonly bindings: Bindings },
+  draw: Draw,
 ): { readonly question: string; readonly answer: string } {
-  const pattern = pick(draw.random, intent.questions);
-  const pool = { ...draw, slots: library.slots };
-  let question = tidySpaces(expand(pattern, pool));
-  for (let attempt = 0; isHeldOut(question) && attempt < 50; attempt++) {
-    question = tidySpaces(expand(pick(draw.random, intent.questions), pool));
-  }
-  const answer = fillAnswer(pick(draw.random, intent.answers), draw.bindings);
-  return { question, answer };
+  const bindings: Bindings = new Map(draw.memory);
+  const pool = { random: draw.random, slots: library.slots, bindings };
+  const isKept = (text: string): boolean =>
+    isHeldOut(text) || library.reserved.has(bareLetters(text));
+  const word = (): string => {
+    const plain = tidySpaces(expand(pick(draw.random, intent.questions), pool));
+    return isKept(plain) ? plain : typeQuestion(plain, draw.random);
+  };
+  let question = word();
+  for (let attempt = 0; isKept(question) && attempt < ATTEMPTS_MAX; attempt++) question = word();
+  if (isKept(question)) throw new Error(`every wording of ${intent.name} is held out`);
+  const kept = intent.keep === undefined ? undefined : bindings.get(intent.keep);
+  if (intent.keep !== undefined && kept !== undefined) draw.memory.set(intent.keep, kept);
+  const answers = canRecall(intent, draw.memory) ? intent.recalled : intent.answers;
+  return { question, answer: fillAnswer(pick(draw.random, answers), bindings) };
 }
 
-function isQuestion(text: string): boolean {
-  const first =
-    /^(what|who|whom|whose|how|why|when|where|which|is|are|am|do|does|did|can|could|will|would|should|may|must|has|have|was|were)\b/;
-  return first.test(text.replace(/^(hi|hello|hey|ok|so|and|well|sorry|please)[,!]? /, ''));
-}
-
-function type(question: string, random: Random): string {
-  let text = question;
-  if (random.unit() < 0.1 && text.length < 60) text = pick(random, OPENINGS) + text;
-  if (random.unit() < 0.04 && isQuestion(text)) text += pick(random, ENDINGS);
-  if (random.unit() < SLIP_SHARE) text = slip(text, random);
-  const style = random.unit();
-  if (style < 0.6) return formal(text);
-  if (style < 0.72) return text.toLowerCase();
-  if (style < 0.85) return text.toLowerCase() + (isQuestion(text) ? '?' : '');
-  if (style < 0.93) return text[0]!.toUpperCase() + text.slice(1);
-  if (style < 0.96) return `${formal(text).replace(/[.?]$/, '')}!`;
-  return style < 0.975 ? text.toUpperCase() : formal(text).replace(/[.?]$/, ' ?');
-}
-
-/** One slip of the finger: a letter lost, doubled, or changed places with the next. */
-function slip(text: string, random: Random): string {
-  const at = 1 + random.below(Math.max(1, text.length - 2));
-  const kind = random.below(3);
-  if (kind === 0) return text.slice(0, at) + text.slice(at + 1);
-  if (kind === 1) return text.slice(0, at) + text[at]! + text.slice(at);
-  return text.slice(0, at) + (text[at + 1] ?? '') + text[at]! + text.slice(at + 2);
+/** Whether the person has said all that the intent's remembering answers need. */
+function canRecall(intent: Intent, memory: Bindings): boolean {
+  const slots = intent.recalled.join().match(/[a-z]+(?=\})/g) ?? [];
+  return slots.length > 0 && slots.every((slot) => memory.has(slot));
 }

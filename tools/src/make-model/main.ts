@@ -20,9 +20,9 @@ import { type Progress, type Recipe, train } from './train.js';
 export const RECIPE: Recipe = {
   shape: MINI,
   seed: 20260101,
-  steps: 3000,
+  steps: 2200,
   groups: 4,
-  warmupSteps: 100,
+  warmupSteps: 60,
   peakRate: 3e-3,
   weightDecay: 0.05,
 };

@@ -36,8 +36,8 @@ export const MINI: Shape = {
   kvHeads: 3,
   hidden: 512,
   layers: 4,
-  vocabulary: 1024,
-  rows: 512,
+  vocabulary: 1536,
+  rows: 384,
 };
 
 /** Every parameter tensor in memory order, under its name in a GGUF file. */

@@ -2,13 +2,14 @@
  * The text source: intents written by us, each with phrasings of one question and its answers. It
  * knows the notation and nothing of tokens. Notation, one item per line:
  *   `# name` begins an intent, `? phrasing` may be trained on, `! phrasing` is only ever asked in
- *   the evaluation, `= answer`, `+ answer to "tell me more"`, `@weight n`, `$ slot: a, b, c` at the
- *   head of a file. In a phrasing `(a|b|)` chooses; `{slot}` draws from a list and keeps the value
- *   for the answer; `<name>` inserts a shared alternation defined by `& name: a|b`.
+ *   the evaluation, `= answer`, `~ answer` takes its place once the person has said what its slots
+ *   need, `+ answer` follows "tell me more", `@weight n`, `@keep slot` remembers what was said,
+ *   `$ slot: a, b, c` at the head of a file. In a phrasing `(a|b|)` chooses; `{slot}` draws from a
+ *   list, for the answer too; `<name>` inserts a shared alternation defined by `& name: a|b`.
  */
 
 import { readdirSync, readFileSync } from 'node:fs';
-import { pick, type Random } from './random.js';
+import { createRandom, pick, type Random } from './random.js';
 
 /** A piece of a phrasing: literal text, a slot, or a choice of sequences. */
 type Piece =
@@ -25,15 +26,24 @@ export type Intent = {
   readonly unseen: readonly Pattern[];
   readonly answers: readonly string[];
   readonly more: readonly string[];
+  /** Answers that need what was said earlier. */
+  readonly recalled: readonly string[];
+  /** Slot that the rest of the dialogue remembers. */
+  readonly keep: string | undefined;
 };
 
 export type Library = {
   readonly intents: readonly Intent[];
   readonly slots: ReadonlyMap<string, readonly string[]>;
+  /** Bare letters of the wordings that only the evaluation may use. */
+  readonly reserved: ReadonlySet<string>;
 };
 
 /** Values drawn for the slots of one dialogue. */
 export type Bindings = Map<string, string>;
+
+/** Draws per evaluation phrasing: enough to meet every value of its slots. */
+const RESERVED_SAMPLES = 600;
 
 type Draft = {
   name: string;
@@ -42,6 +52,8 @@ type Draft = {
   unseen: string[];
   answers: string[];
   more: string[];
+  recalled: string[];
+  keep: string | undefined;
 };
 
 /** Reads every `.txt` file of a folder, in the order of its name. */
@@ -62,16 +74,22 @@ export function parseLibrary(source: string): Library {
     const value = line.slice(1).trim();
     if (line[0] === '#') {
       if (drafts.some((draft) => draft.name === value)) throw new Error(`intent twice: ${value}`);
-      drafts.push({ name: value, weight: 1, questions: [], unseen: [], answers: [], more: [] });
+      drafts.push(createDraft(value));
     } else if (line[0] === '$' || line[0] === '&') define(line[0], value, { slots, shared });
     else if (!addLine(drafts.at(-1), line[0]!, value)) {
       throw new Error(`line ${index + 1} of the text is not understood: ${line}`);
     }
   });
-  return { slots, intents: drafts.map((draft) => compile(draft, shared)) };
+  const intents = drafts.map((draft) => compile(draft, shared));
+  return { slots, intents, reserved: reserve(intents, slots) };
 }
 
-/** One random wording of a pattern; slots drawn are remembered in `bindings`. */
+/** What makes two wordings the same: letters and digits, without case or punctuation. */
+export function bareLetters(text: string): string {
+  return text.toLowerCase().replace(/[^a-z0-9]/g, '');
+}
+
+/** One random wording of a pattern; the last value of each slot goes into `bindings`. */
 export function expand(
   pattern: Pattern,
   draw: {
@@ -101,9 +119,20 @@ export function fillAnswer(answer: string, bindings: Bindings): string {
   return answer.replace(/\{([a-z]+)\}/g, (whole, name: string) => bindings.get(name) ?? whole);
 }
 
+function reserve(intents: readonly Intent[], slots: Library['slots']): ReadonlySet<string> {
+  const reserved = new Set<string>();
+  intents.forEach((intent, index) => {
+    intent.unseen.forEach((pattern, line) => {
+      for (let sample = 0; sample < RESERVED_SAMPLES; sample++) {
+        const random = createRandom(index, line, sample);
+        reserved.add(bareLetters(tidySpaces(expand(pattern, { random, slots, bindings: new Map() }))));
+      }
+    });
+  });
+  return reserved;
+}
+
 function bindSlot(name: string, draw: Parameters<typeof expand>[1]): string {
-  const known = draw.bindings.get(name);
-  if (known !== undefined) return known;
   const list = draw.slots.get(name);
   if (list === undefined) throw new Error(`no slot is called ${name}`);
   const value = pick(draw.random, list);
@@ -127,13 +156,20 @@ function define(
     );
 }
 
+function createDraft(name: string): Draft {
+  const lists = { questions: [], unseen: [], answers: [], more: [], recalled: [] };
+  return { name, weight: 1, keep: undefined, ...lists };
+}
+
 function addLine(draft: Draft | undefined, mark: string, value: string): boolean {
   if (draft === undefined) return false;
   if (mark === '?') draft.questions.push(value);
   else if (mark === '!') draft.unseen.push(value);
   else if (mark === '=') draft.answers.push(value);
   else if (mark === '+') draft.more.push(value);
-  else if (mark === '@') draft.weight = Number(value.replace('weight', ''));
+  else if (mark === '~') draft.recalled.push(value);
+  else if (value.startsWith('weight ')) draft.weight = Number(value.slice('weight '.length));
+  else if (value.startsWith('keep ')) draft.keep = value.slice('keep '.length);
   else return false;
   return true;
 }
@@ -150,6 +186,8 @@ function compile(draft: Draft, shared: ReadonlyMap<string, string>): Intent {
     unseen: draft.unseen.map(parse),
     answers: draft.answers,
     more: draft.more,
+    recalled: draft.recalled,
+    keep: draft.keep,
   };
 }
 

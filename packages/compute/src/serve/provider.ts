@@ -52,7 +52,7 @@ export type Generate = (input: {
 export type ServedModel = { readonly info: ModelInfo; readonly generate: Generate };
 
 /** What the chain says about a channel. */
-export type ChannelState = {
+export type FundedChannel = {
   /** Atomic units in the channel, claimed ones included. */
   readonly balance: bigint;
   readonly totalClaimed: bigint;
@@ -69,6 +69,8 @@ export type OpenJob = {
 
 /** Durable memory; every method returns only once its write would survive a power cut. */
 export type ProviderStore = {
+  /** Remembers the terms of a channel: claims need them, and the chain knows only their hash. */
+  readonly saveChannel: (channelId: Hex, config: ChannelConfig) => void;
   readonly loadLane: (channelId: Hex, lane: number) => Lane | undefined;
   /** Lane, voucher and the job that it pays for change together, or not at all. */
   readonly saveLane: (lane: Lane, voucher?: SignedLaneVoucher, open?: OpenJob) => void;
@@ -85,7 +87,7 @@ export type ProviderContext = {
   readonly signer: Signer;
   readonly market: Market;
   readonly models: ReadonlyMap<Hex, ServedModel>;
-  readonly readChannel: (config: ChannelConfig) => Promise<ChannelState>;
+  readonly readChannel: (config: ChannelConfig) => Promise<FundedChannel>;
   readonly store: ProviderStore;
   readonly nowMs: () => number;
   /** Resolves after `ms`, or earlier when `signal` fires. */
@@ -145,6 +147,7 @@ export async function admitJob(provider: Provider, request: JobRequest): Promise
   try {
     const lane = startJob(await resumeLane(provider, request));
     await reserve(provider, request);
+    provider.store.saveChannel(job.channelId, request.channel);
     provider.running.set(id, newRunningJob(id, request, lane));
     return { jobId: id, request };
   } catch (error) {

@@ -12,6 +12,7 @@ export function memoryProviderStore(): ProviderStore {
   const open = new Map<Hex, OpenJob>();
   const receipts = new Map<Hex, ReceiptEnvelope>();
   return {
+    saveChannel: () => {},
     loadLane: (channelId, lane) => lanes.get(key(channelId, lane)),
     saveLane: (lane, voucher, job) => {
       lanes.set(key(lane.channelId, lane.lane), lane);

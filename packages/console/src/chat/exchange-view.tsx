@@ -77,6 +77,7 @@ function Struck({ exchange, onChecked }: StruckProps): ReactNode {
             check={exchange.check}
             onChecked={record}
             speed={speedOf(exchange)}
+            shownText={exchange.answer}
           />
         </div>
       )}

@@ -22,9 +22,13 @@ export type CheckProgress = {
 };
 
 export type LocalVerdict = {
-  readonly result: 'identical' | 'different';
+  readonly result: 'identical' | 'different' | 'invalid';
   readonly seconds: number;
   readonly tokenCount: number;
+  /** The answer as its tokens read, whatever text was shown. */
+  readonly text: string;
+  /** What contradicts itself in an invalid receipt. */
+  readonly reason?: string;
   readonly position?: number;
   readonly expected?: string;
   readonly found?: string;

@@ -63,11 +63,12 @@ function checkSign(check: Check | null): ReactNode {
       </span>
     );
   }
-  if (check?.result === 'different') {
+  if (check?.result === 'different' || check?.result === 'invalid') {
+    const words = check.result === 'invalid' ? 'invalid' : differsAt(check.position);
     return (
-      <span className="sign-different" title={differsAt(check.position)}>
+      <span className="sign-different" title={words}>
         <CrossIcon />
-        <span className="hidden">{differsAt(check.position)}</span>
+        <span className="hidden">{words}</span>
       </span>
     );
   }

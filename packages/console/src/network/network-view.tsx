@@ -33,9 +33,11 @@ export function NetworkView({ state, rowsMax, whole = false }: NetworkViewProps)
         <div className="network-parts">
           <Figures network={network} />
           <Tape items={items} nowMs={nowMs} />
-          <Providers providers={network.providers} />
+          <div className="network-column">
+            <Providers providers={network.providers} />
+            {whole && <Chain network={network} />}
+          </div>
           <Ledger items={items.slice(0, rowsMax)} nowMs={nowMs} />
-          {whole && <Chain network={network} />}
         </div>
       )}
     </section>
@@ -87,7 +89,7 @@ function Figures({ network }: { readonly network: NetworkAnswer }): ReactNode {
 function Chain({ network }: { readonly network: NetworkAnswer }): ReactNode {
   const contracts = Object.entries(network.contracts);
   return (
-    <section aria-labelledby="chain-title">
+    <section className="chain-part" aria-labelledby="chain-title">
       <h3 id="chain-title">Chain and contracts</h3>
       <dl className="facts">
         <Fact label="Chain" value={String(network.chain.id)} />

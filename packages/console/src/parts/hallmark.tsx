@@ -59,6 +59,13 @@ export function CheckMark({ check, checking = false, onCheck }: CheckMarkProps):
       </span>
     );
   }
+  if (check?.result === 'invalid') {
+    return (
+      <span className="mark mark-check mark-different">
+        <CrossIcon /> invalid
+      </span>
+    );
+  }
   return onCheck === undefined ? (
     <span className="mark mark-check mark-empty">not checked</span>
   ) : (

@@ -21,6 +21,7 @@ export type CertificateProps = {
   readonly check?: Check | null | undefined;
   readonly onChecked?: (check: Check) => void;
   readonly speed?: string | undefined;
+  readonly shownText?: string | undefined;
   /** On its own page it needs no link to itself. */
   readonly standalone?: boolean;
 };
@@ -30,6 +31,7 @@ export function Certificate({
   check,
   onChecked,
   speed,
+  shownText,
   standalone = false,
 }: CertificateProps): ReactNode {
   const { answer, failure, retry } = useReceipt(jobId);
@@ -63,7 +65,12 @@ export function Certificate({
       </header>
       <Explanation envelope={answer.envelope} />
       <Particulars envelope={answer.envelope} speed={speed} />
-      <Recomputation envelope={answer.envelope} check={known} onChecked={record} />
+      <Recomputation
+        envelope={answer.envelope}
+        check={known}
+        onChecked={record}
+        shownText={shownText}
+      />
     </section>
   );
 }

@@ -12,9 +12,16 @@ export type RecomputationProps = {
   readonly envelope: EnvelopeJson;
   readonly check: Check | null;
   readonly onChecked: (check: Check) => void;
+  /** The text that a reader was shown for this answer, if any. */
+  readonly shownText?: string | undefined;
 };
 
-export function Recomputation({ envelope, check, onChecked }: RecomputationProps): ReactNode {
+export function Recomputation({
+  envelope,
+  check,
+  onChecked,
+  shownText,
+}: RecomputationProps): ReactNode {
   const local = useLocalCheck(envelope, onChecked);
   const verifier = useVerifierCheck(envelope.jobId, onChecked);
   const share = local.running ? executionShare(local.progress) : undefined;
@@ -39,6 +46,7 @@ export function Recomputation({ envelope, check, onChecked }: RecomputationProps
       <div aria-live="polite">
         {check !== null && <VerdictWords check={check} tokenCount={envelope.outputTokens.length} />}
       </div>
+      {local.verdict !== null && <Reading text={local.verdict.text} shownText={shownText} />}
       {verifier.failure !== null && <Notice failure={verifier.failure} />}
       {local.failure !== null && <Notice failure={local.failure} />}
     </section>
@@ -117,6 +125,13 @@ function VerdictWords({ check, tokenCount }: VerdictWordsProps): ReactNode {
       </p>
     );
   }
+  if (check.result === 'invalid') {
+    return (
+      <p className="verdict verdict-different">
+        <CrossIcon /> <b>Invalid.</b> {check.reason ?? 'The receipt contradicts itself.'}
+      </p>
+    );
+  }
   if (check.result === 'different') return <Difference check={check} who={who} />;
   return null;
 }
@@ -147,6 +162,32 @@ function tokenText(token: number | string | undefined): ReactNode {
   if (token === undefined) return 'unknown';
   if (typeof token === 'number') return `token id ${token}`;
   return <code>{token.replaceAll(' ', '␣').replaceAll('\n', '↵') || '(empty)'}</code>;
+}
+
+type ReadingProps = { readonly text: string; readonly shownText: string | undefined };
+
+/** Token ids bind, text does not: so the page reads the ids itself and compares with what was shown. */
+function Reading({ text, shownText }: ReadingProps): ReactNode {
+  if (shownText === undefined) {
+    return (
+      <figure className="reading">
+        <figcaption>These tokens read</figcaption>
+        <blockquote>{text}</blockquote>
+      </figure>
+    );
+  }
+  if (text.startsWith(shownText)) {
+    return <p className="aside">The text that you were shown is the text of these tokens.</p>;
+  }
+  return (
+    <div className="verdict verdict-different">
+      <p>
+        <CrossIcon /> <b>Another text.</b> The gateway showed you something else than these tokens,
+        which read:
+      </p>
+      <blockquote>{text}</blockquote>
+    </div>
+  );
 }
 
 function by(verifier: string | undefined): string {

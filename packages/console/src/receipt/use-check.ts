@@ -91,6 +91,7 @@ const toCheck = (verdict: LocalVerdict): Check => ({
   result: verdict.result,
   seconds: verdict.seconds,
   verifier: 'this page',
+  ...(verdict.reason === undefined ? {} : { reason: verdict.reason }),
   ...(verdict.position === undefined ? {} : { position: verdict.position }),
   ...(verdict.expected === undefined ? {} : { expected: verdict.expected }),
   ...(verdict.found === undefined ? {} : { found: verdict.found }),

@@ -11,7 +11,7 @@ const TOKENS = Array.from({ length: 40 }, (_, i) => (i * 29 + 3) % 128);
 
 describe('integer logits', () => {
   for (const headCount of [4, 2]) {
-    it(`stay within 0.002 rms of float activations on the same weights, ${headCount} heads`, () => {
+    it(`stay within 0.0015 rms of float activations on the same weights, ${headCount} heads`, () => {
       const model = randomEngineModel({
         seed: 21,
         tied: false,
@@ -23,7 +23,7 @@ describe('integer logits', () => {
       const rms = Math.sqrt(errors.reduce((sum, e) => sum + e * e, 0) / errors.length);
       const spread = Math.sqrt(float.reduce((sum, x) => sum + x * x, 0) / float.length);
       expect(spread).toBeGreaterThan(0.5);
-      expect(rms).toBeLessThan(0.002);
+      expect(rms).toBeLessThan(0.0015);
     });
   }
 });
@@ -47,8 +47,8 @@ function forwardInFloat(model: EngineModel, tokens: readonly number[]): number[]
       return x * Math.cos(angle) + (i & 1 ? other : -other) * Math.sin(angle);
     });
   const head = (row: number[], h: number) => row.slice(h * headSize, (h + 1) * headSize);
-  const keys: number[][][] = [];
-  const values: number[][][] = [];
+  const keys: number[][][] = Array.from({ length: layerCount }, () => []);
+  const values: number[][][] = Array.from({ length: layerCount }, () => []);
   const result: number[] = [];
   tokens.forEach((token, position) => {
     let h = weight('token_embd.weight')[token]!;
@@ -56,8 +56,8 @@ function forwardInFloat(model: EngineModel, tokens: readonly number[]): number[]
       const at = `blk.${layer}.`;
       const x = norm(h, `${at}attn_norm.weight`);
       const q = rotate(times(`${at}attn_q.weight`, x), position);
-      (keys[layer] ??= []).push(rotate(times(`${at}attn_k.weight`, x), position));
-      (values[layer] ??= []).push(times(`${at}attn_v.weight`, x));
+      keys[layer]!.push(rotate(times(`${at}attn_k.weight`, x), position));
+      values[layer]!.push(times(`${at}attn_v.weight`, x));
       const mixed: number[] = [];
       for (let i = 0; i < headCount; i++) {
         const shared = Math.floor((i * kvHeadCount) / headCount);
@@ -70,14 +70,19 @@ function forwardInFloat(model: EngineModel, tokens: readonly number[]): number[]
         const total = powers.reduce((sum, p) => sum + p, 0);
         for (let d = 0; d < headSize; d++) {
           mixed.push(
-            values[layer]!.reduce((sum, v, t) => sum + (powers[t]! / total) * head(v, shared)[d]!, 0),
+            values[layer]!.reduce(
+              (sum, v, t) => sum + (powers[t]! / total) * head(v, shared)[d]!,
+              0,
+            ),
           );
         }
       }
       h = times(`${at}attn_output.weight`, mixed).map((y, i) => y + h[i]!);
       const y = norm(h, `${at}ffn_norm.weight`);
       const up = times(`${at}ffn_up.weight`, y);
-      const gated = times(`${at}ffn_gate.weight`, y).map((g, i) => (g / (1 + Math.exp(-g))) * up[i]!);
+      const gated = times(`${at}ffn_gate.weight`, y).map(
+        (g, i) => (g / (1 + Math.exp(-g))) * up[i]!,
+      );
       h = times(`${at}ffn_down.weight`, gated).map((z, i) => z + h[i]!);
     }
     result.push(...times('output.weight', norm(h, 'output_norm.weight')));

@@ -126,7 +126,11 @@ describe('vectors/arithmetic', () => {
 
   it('primitives', () => {
     for (const vector of read('primitives').cases) {
-      const { function: name, arguments: numbers, result } = vector as {
+      const {
+        function: name,
+        arguments: numbers,
+        result,
+      } = vector as {
         function: string;
         arguments: string[];
         result: unknown;
@@ -219,7 +223,12 @@ describe('import', () => {
             })
           : rule === 'f32'
             ? importFloatMatrix({ kind: 'f32', rows, cols, data: floats(input.bits) })
-            : importGains({ kind: 'f32', rows: 1, cols: input.bits.length, data: floats(input.bits) });
+            : importGains({
+                kind: 'f32',
+                rows: 1,
+                cols: input.bits.length,
+                data: floats(input.bits),
+              });
       expect(plain(made)).toEqual(output);
     });
   }

@@ -3,7 +3,6 @@
  * once, then `run` computes a chunk of one session. Weights exist once per machine, whatever the number of sessions
  * and workers. It knows addresses; sessions and their bookkeeping are in `session.ts`.
  */
-import { EngineError } from '../engine-error.js';
 import type { EngineModel } from '../engine-model.js';
 import { EXP2_HIGH, EXP2_LOW, TURNS_HIGH, TURNS_LOW } from '../tables.js';
 import { FRAME_FIELDS, type FrameField } from './instructions.js';

@@ -5,10 +5,13 @@
 import { encodeTensor, type GgufMetadata, type GgufValue, writeGguf } from '@assay/engine';
 import { BYTE_CHARACTERS } from '../byte-alphabet.js';
 import { ENTRY_TYPE } from '../vocabulary.js';
+import type { ToyVocabulary } from './toy-vocabulary.js';
 
 export type TinyModelOptions = {
   /** Chooses the weights; the same seed gives the same bytes for ever. Default 1. */
   readonly seed?: number;
+  /** Another vocabulary than the built-in one. */
+  readonly vocabulary?: ToyVocabulary;
   /** Replaces or adds metadata; undefined removes a key. */
   readonly metadata?: ReadonlyMap<string, GgufValue | undefined>;
 };
@@ -49,8 +52,8 @@ export const TINY_TEMPLATE =
  * const { model, tokenizer } = openModelFile(tinyModelFile({ seed: 7 }));
  */
 export function tinyModelFile(options: TinyModelOptions = {}): Uint8Array {
-  const { entries, merges } = tinyVocabulary();
-  const metadata = new Map<string, GgufValue>([...describe(entries, merges)]);
+  const vocabulary = options.vocabulary ?? tinyVocabulary();
+  const metadata = new Map([...describeModel(vocabulary), ...describeText(vocabulary)]);
   for (const [key, value] of options.metadata ?? []) {
     if (value === undefined) metadata.delete(key);
     else metadata.set(key, value);
@@ -82,7 +85,7 @@ export function tinyModelFile(options: TinyModelOptions = {}): Uint8Array {
     matrix(`blk.${layer}.ffn_up.weight`, FEED_FORWARD_WIDTH, WIDTH),
     matrix(`blk.${layer}.ffn_down.weight`, WIDTH, FEED_FORWARD_WIDTH),
   ]);
-  const embedding = matrix('token_embd.weight', entries.length, WIDTH);
+  const embedding = matrix('token_embd.weight', vocabulary.entries.length, WIDTH);
   return writeGguf({
     metadata,
     tensors: [embedding, ...layers.flat(), gains('output_norm.weight')],
@@ -90,7 +93,7 @@ export function tinyModelFile(options: TinyModelOptions = {}): Uint8Array {
 }
 
 /** The 256 bytes, control entries, then the words with every step towards them. */
-function tinyVocabulary(): { entries: readonly string[]; merges: readonly string[] } {
+function tinyVocabulary(): ToyVocabulary {
   const entries: string[] = [...BYTE_CHARACTERS, ...CONTROL_ENTRIES];
   const merges: string[] = [];
   for (const word of WORDS) {
@@ -101,21 +104,20 @@ function tinyVocabulary(): { entries: readonly string[]; merges: readonly string
       merges.push(`${word.slice(0, length - 1)} ${word[length - 1]}`);
     }
   }
-  return { entries, merges };
+  const isControl = (entry: string) => (CONTROL_ENTRIES as readonly string[]).includes(entry);
+  const types = entries.map((entry) => (isControl(entry) ? ENTRY_TYPE.control : ENTRY_TYPE.normal));
+  return { kind: 'gpt2', wordRule: 'gpt-2', entries, types, merges, scores: [] };
 }
 
-function describe(entries: readonly string[], merges: readonly string[]): GgufMetadata {
-  const uint32 = (value: number): GgufValue => ({ type: 'uint32', value });
-  const text = (value: string): GgufValue => ({ type: 'string', value });
-  const texts = (value: readonly string[]): GgufValue => ({
-    type: 'array',
-    element: 'string',
-    value,
-  });
-  const isControl = (entry: string) => (CONTROL_ENTRIES as readonly string[]).includes(entry);
-  const types = Int32Array.from(entries, (entry) =>
-    isControl(entry) ? ENTRY_TYPE.control : ENTRY_TYPE.normal,
-  );
+const uint32 = (value: number): GgufValue => ({ type: 'uint32', value });
+const text = (value: string): GgufValue => ({ type: 'string', value });
+const texts = (value: readonly string[]): GgufValue => ({
+  type: 'array',
+  element: 'string',
+  value,
+});
+
+function describeModel(vocabulary: ToyVocabulary): GgufMetadata {
   return new Map<string, GgufValue>([
     ['general.architecture', text('llama')],
     ['general.name', text('Tiny Random')],
@@ -128,14 +130,27 @@ function describe(entries: readonly string[], merges: readonly string[]): GgufMe
     ['llama.attention.layer_norm_rms_epsilon', { type: 'float32', value: Math.fround(1e-5) }],
     ['llama.rope.dimension_count', uint32(HEAD_SIZE)],
     ['llama.rope.freq_base', { type: 'float32', value: 10_000 }],
-    ['llama.vocab_size', uint32(entries.length)],
-    ['tokenizer.ggml.model', text('gpt2')],
-    ['tokenizer.ggml.pre', text('gpt-2')],
+    ['llama.vocab_size', uint32(vocabulary.entries.length)],
+  ]);
+}
+
+function describeText(vocabulary: ToyVocabulary): GgufMetadata {
+  const { kind, entries } = vocabulary;
+  const isLlama = kind === 'llama';
+  const [bos, eos] = isLlama ? ['<s>', '</s>'] : ['<|endoftext|>', '<|im_end|>'];
+  const types = Int32Array.from(vocabulary.types);
+  const scores = Float32Array.from(vocabulary.scores);
+  const cutting: [string, GgufValue] = isLlama
+    ? ['tokenizer.ggml.scores', { type: 'array', element: 'float32', value: scores }]
+    : ['tokenizer.ggml.merges', texts(vocabulary.merges)];
+  return new Map<string, GgufValue>([
+    ['tokenizer.ggml.model', text(kind)],
+    ['tokenizer.ggml.pre', text(vocabulary.wordRule)],
     ['tokenizer.ggml.tokens', texts(entries)],
     ['tokenizer.ggml.token_type', { type: 'array', element: 'int32', value: types }],
-    ['tokenizer.ggml.merges', texts(merges)],
-    ['tokenizer.ggml.bos_token_id', uint32(entries.indexOf('<|endoftext|>'))],
-    ['tokenizer.ggml.eos_token_id', uint32(entries.indexOf('<|im_end|>'))],
+    cutting,
+    ['tokenizer.ggml.bos_token_id', uint32(entries.indexOf(bos!))],
+    ['tokenizer.ggml.eos_token_id', uint32(entries.indexOf(eos!))],
     ['tokenizer.ggml.add_bos_token', { type: 'bool', value: false }],
     ['tokenizer.chat_template', text(TINY_TEMPLATE)],
   ]);

@@ -51,7 +51,7 @@ exec 3<&0
 anvil=$!
 ( read -r _ <&3; kill -9 $anvil ) 2>/dev/null &
 watcher=$!
-exec 3<&- </dev/null
+exec 3<&- </dev/null 2>/dev/null
 wait $anvil
 code=$?
 kill $watcher 2>/dev/null

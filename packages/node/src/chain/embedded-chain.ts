@@ -13,7 +13,6 @@ import {
   HEALTH_INTERVAL_MS,
   RECOVERY_WAIT_MS_MAX,
   SNAPSHOT_TAIL_FRACTION,
-  SNAPSHOT_TAIL_MIN,
 } from './chain-limits.js';
 import type { Journal } from './journal.js';
 import { recoverChain } from './recovery.js';
@@ -27,6 +26,8 @@ export type EmbeddedChainOptions = {
   readonly clock: ChainClock;
   readonly startAnvil: (options: { skipBalanceChecks: boolean }) => Promise<AnvilProcess>;
   readonly log: ChainLog;
+  /** Blocks and transactions before the first snapshot. */
+  readonly snapshotTailMin: number;
 };
 
 export type EmbeddedChain = {
@@ -57,6 +58,7 @@ type State = {
   snapshotWork: number;
   tailWork: number;
   isSnapshotting: boolean;
+  isStopping: boolean;
 };
 
 /** Resolves when the chain has the journal's newest block. */
@@ -64,7 +66,7 @@ export async function startChain(options: EmbeddedChainOptions): Promise<Embedde
   const { state, failed } = createState(options);
   state.phase = { name: 'recovering', done: recover(state) };
   await waitUntilUp(state);
-  const health = setInterval(() => void checkHealth(state), HEALTH_INTERVAL_MS);
+  const health = setInterval(() => checkHealth(state), HEALTH_INTERVAL_MS);
   return {
     read: (body, label) => withClient(state, (client) => readSettled(state, client, body, label)),
     submit: (raw) => withClient(state, (client) => state.sequencer.submit(client, raw)),
@@ -75,6 +77,7 @@ export async function startChain(options: EmbeddedChainOptions): Promise<Embedde
     async stop() {
       clearInterval(health);
       const before = state.phase;
+      state.isStopping = true;
       state.phase = { name: 'down', error: chainStopped() };
       if (before.name === 'recovering') await before.done;
       if (before.name === 'up') await stopSealing(state, before.anvil);
@@ -101,6 +104,7 @@ function createState(options: EmbeddedChainOptions) {
     snapshotWork: 0,
     tailWork: 0,
     isSnapshotting: false,
+    isStopping: false,
   };
   return { state, failed };
 }
@@ -164,7 +168,7 @@ function noticeGone(state: State, client: RpcClient): void {
 
 /** Tries until the chain is up or down for good; never rejects. */
 async function recover(state: State, afterCrash = false): Promise<void> {
-  for (let isCrash = afterCrash; state.phase.name !== 'down'; isCrash = true) {
+  for (let isCrash = afterCrash; !state.isStopping; isCrash = true) {
     if (isCrash && countCrash(state) > CRASHES_MAX)
       return bringDown(state, chainCrashing(CRASHES_MAX));
     try {
@@ -189,7 +193,7 @@ async function recoverOnce(state: State): Promise<void> {
     throw cause;
   });
   // Stopped meanwhile: `stop` waits for us and leaves the process to us.
-  if (state.phase.name === 'down') {
+  if (state.isStopping) {
     state.sequencer.detach();
     return anvil.kill();
   }
@@ -207,6 +211,7 @@ function countCrash(state: State): number {
 }
 
 function bringDown(state: State, cause: unknown): void {
+  if (state.isStopping) return;
   const error = cause instanceof AssayError ? cause : chainCrashing(state.crashesMs.length, cause);
   const before = state.phase;
   state.phase = { name: 'down', error };
@@ -219,10 +224,11 @@ function bringDown(state: State, cause: unknown): void {
 /** A journal that cannot be written ends the chain; everything else is cured by a fresh process. */
 function handleSealFailure(state: State, cause: unknown): void {
   if (cause instanceof AssayError && cause.code === 'chain_journal_unwritable') {
-    return bringDown(state, cause);
+    bringDown(state, cause);
+  } else if (state.phase.name === 'up') {
+    state.options.log.warn({ cause }, 'a block could not be sealed');
+    noticeGone(state, state.phase.anvil.client);
   }
-  state.options.log.warn({ cause }, 'a block could not be sealed');
-  if (state.phase.name === 'up') noticeGone(state, state.phase.anvil.client);
 }
 
 async function checkHealth(state: State): Promise<void> {
@@ -238,7 +244,10 @@ function countWork(state: State, included: number): void {
 
 /** After enough work since the last snapshot the next one is taken, in the background. */
 function snapshotWhenDue(state: State): void {
-  const enough = Math.max(SNAPSHOT_TAIL_MIN, state.snapshotWork * SNAPSHOT_TAIL_FRACTION);
+  const enough = Math.max(
+    state.options.snapshotTailMin,
+    state.snapshotWork * SNAPSHOT_TAIL_FRACTION,
+  );
   if (state.tailWork < enough || state.isSnapshotting) return;
   state.isSnapshotting = true;
   void takeSnapshot(state).finally(() => {

@@ -147,8 +147,8 @@ async function sealAndLookAgain(state: State): Promise<void> {
 
 /** A block that took nothing although something waits: the fee or the gas may fit a later block. */
 function lookAgain(state: State, included: number): void {
-  if (included > 0) return schedule(state, SEAL_DELAY_MS);
-  if (++state.retries <= SEAL_RETRIES_MAX) schedule(state, SEAL_RETRY_MS);
+  if (included > 0) schedule(state, SEAL_DELAY_MS);
+  else if (++state.retries <= SEAL_RETRIES_MAX) schedule(state, SEAL_RETRY_MS);
 }
 
 type PoolCounts = { readonly pending: number; readonly queued: number };

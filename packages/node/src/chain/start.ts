@@ -15,7 +15,7 @@ import {
   SILENT_LOG,
 } from './chain-engine.js';
 import { homeUnwritable } from './chain-errors.js';
-import { BLOCK_GAS_MAX } from './chain-limits.js';
+import { BLOCK_GAS_MAX, SNAPSHOT_TAIL_MIN } from './chain-limits.js';
 import { type EmbeddedChain, startChain } from './embedded-chain.js';
 import { lockHome } from './home-lock.js';
 import { type Journal, openJournal } from './journal.js';
@@ -33,6 +33,8 @@ export type EmbeddedChainStart = {
   readonly allowedOrigins?: readonly string[] | undefined;
   /** Another anvil than the installed one. */
   readonly anvilProgram?: string | undefined;
+  /** Blocks and transactions before the first snapshot; `SNAPSHOT_TAIL_MIN` by default. */
+  readonly snapshotTailMin?: number | undefined;
 };
 
 /** The hardfork is pinned: an unpinned one follows the version of anvil, and old blocks would differ. */
@@ -106,6 +108,7 @@ function startOn({ options, folder, journal, source, log }: StartOn): Promise<Em
     snapshots: openSnapshots(join(folder, 'snapshots')),
     clock: createChainClock({ source, startSeconds }),
     log,
+    snapshotTailMin: options.snapshotTailMin ?? SNAPSHOT_TAIL_MIN,
     startAnvil: ({ skipBalanceChecks }) =>
       startAnvil({
         genesis,

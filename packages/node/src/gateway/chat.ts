@@ -187,7 +187,7 @@ async function* texts(
   let stopped = false;
   for await (const event of events) {
     if (event.type === 'receipt') {
-      if (!stopped) yield filter.push(decoder.flush()).text + filter.flush();
+      if (!stopped) yield filter.push(decoder.end()).text + filter.flush();
       return event.envelope;
     }
     if (stopped) continue;

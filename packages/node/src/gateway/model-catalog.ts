@@ -3,16 +3,16 @@
  * the model that registered it first on chain; every other is asked by its id.
  */
 import { computeErrors, type Offer } from '@assay/compute';
-import type { ChatMessage, ChatTokenizer } from '@assay/model';
-import { type Hex, isHexOf, type ModelInfo } from '@assay/protocol';
+import type { ChatMessage, Tokenizer } from '@assay/model';
+import { type Hex, isHexOf } from '@assay/protocol';
 import { ParameterError } from './openai-errors.js';
 
 /** A model with its tokenizer ready. */
 export type OpenedModel = {
-  readonly info: ModelInfo;
+  readonly info: { readonly modelId: Hex; readonly contextLength: number; readonly name: string };
   readonly stopIds: readonly number[];
   readonly renderChat: (messages: readonly ChatMessage[]) => readonly number[];
-  readonly decodeStream: ChatTokenizer['decodeStream'];
+  readonly decodeStream: Tokenizer['decodeStream'];
 };
 
 /** A model as it is listed. */

@@ -1,11 +1,12 @@
 /** Durable memory of a provider: lanes, vouchers, paid parts of open jobs, receipts. */
 import type { Lane, OpenJob, ProviderStore } from '@assay/compute';
-import type { Hex, ReceiptEnvelope, SignedLaneVoucher } from '@assay/protocol';
+import type { ChannelConfig, Hex, ReceiptEnvelope, SignedLaneVoucher } from '@assay/protocol';
 import { openDatabase, recordTable } from './database.js';
 
 /** What the settlement loop needs beyond {@link ProviderStore}. */
 export type ProviderLedger = ProviderStore & {
   readonly vouchers: () => readonly SignedLaneVoucher[];
+  readonly loadChannel: (channelId: Hex) => ChannelConfig | undefined;
   /** Receipts not yet under an epoch root, oldest first. */
   readonly receiptsAfter: (sequence: number) => readonly SequencedReceipt[];
   readonly readNote: (name: string) => string | undefined;
@@ -36,6 +37,7 @@ export function openProviderStore(path: string): ProviderLedger {
   const database = openDatabase(path);
   const lanes = recordTable<LaneRecord>(database, 'lanes');
   const vouchers = recordTable<SignedLaneVoucher>(database, 'vouchers');
+  const channels = recordTable<ChannelConfig>(database, 'channels');
   const openJobs = recordTable<OpenJob>(database, 'open_jobs');
   const receipts = recordTable<ReceiptEnvelope>(database, 'receipts');
   const notes = recordTable<string>(database, 'notes');
@@ -63,6 +65,10 @@ export function openProviderStore(path: string): ProviderLedger {
     putLane(lane);
   });
   return {
+    saveChannel: (channelId, config) => {
+      if (channels.get(channelId) === undefined) channels.put(channelId, config);
+    },
+    loadChannel: channels.get,
     loadLane: (channelId, lane) => {
       const record = lanes.get(laneKey(channelId, lane));
       return record === undefined ? undefined : laneFromRecord(record);

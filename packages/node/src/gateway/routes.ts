@@ -1,0 +1,120 @@
+/** The gateway's addresses: OpenAI's, the receipts, the network, the page. */
+import { AssayError, encodeJson, type Hex, isHexOf } from '@assay/protocol';
+import { Hono, type MiddlewareHandler } from 'hono';
+import { readRequestText } from '../http-errors.js';
+import type { Logger } from '../log.js';
+import { fileResponse } from '../roles/provider-http.js';
+import type { Live } from './live.js';
+import type { ListedModel, ModelCatalog } from './model-catalog.js';
+import type { NetworkView } from './network-view.js';
+import { ParameterError, respondOpenAiError } from './openai-errors.js';
+import { pageApp } from './page.js';
+import type { ReceiptBook } from './receipt-book.js';
+
+export type RoutesOptions = {
+  readonly guard: MiddlewareHandler | undefined;
+  readonly chat: (context: Parameters<MiddlewareHandler>[0]) => Promise<Response>;
+  readonly catalog: ModelCatalog;
+  readonly receipts: ReceiptBook;
+  readonly network: NetworkView;
+  readonly live: Live;
+  /** Path of a model's file if the gateway has it. */
+  readonly modelPath: (modelId: Hex) => Promise<string>;
+  readonly log: Logger;
+};
+
+/** A check request carries nothing. */
+const CHECK_BYTES_MAX = 1_024;
+
+/** Items of activity per answer. */
+const ACTIVITY_MAX = 500;
+const ACTIVITY_DEFAULT = 50;
+
+const JSON_TYPE = { 'content-type': 'application/json' } as const;
+
+export function gatewayApp(options: RoutesOptions): Hono {
+  const app = new Hono();
+  app.onError((error, context) => {
+    if (!(error instanceof AssayError))
+      options.log.error({ error: String(error), stack: error.stack }, 'request failed');
+    return respondOpenAiError(context, error);
+  });
+  app.notFound((context) => respondOpenAiError(context, noSuchAddress(context.req.path)));
+  if (options.guard) app.use('*', options.guard);
+  app.post('/v1/chat/completions', options.chat);
+  addModelRoutes(app, options);
+  addReceiptRoutes(app, options);
+  addNetworkRoutes(app, options);
+  app.route('/', pageApp());
+  return app;
+}
+
+const noSuchAddress = (path: string): ParameterError =>
+  new ParameterError({
+    code: 'not_found',
+    message: 'There is no such address.',
+    param: null,
+    value: path.slice(0, 80),
+    remedy: 'The gateway answers under /v1 as OpenAI does; the page is at /.',
+  });
+
+const openAiModel = ({ modelId, name, createdAt, owner }: ListedModel): object => ({
+  id: name,
+  object: 'model',
+  created: createdAt,
+  owned_by: owner,
+  model_id: modelId,
+});
+
+function addModelRoutes(app: Hono, { catalog, modelPath }: RoutesOptions): void {
+  app.get('/v1/models', (context) =>
+    context.json({ object: 'list', data: catalog.list().map(openAiModel) }),
+  );
+  app.get('/v1/models/:id/file', async (context) => {
+    const { modelId } = catalog.find(context.req.param('id'));
+    return fileResponse(await modelPath(modelId));
+  });
+  app.get('/v1/models/:id{.+}', (context) =>
+    context.json(openAiModel(catalog.find(context.req.param('id')))),
+  );
+}
+
+function addReceiptRoutes(app: Hono, { receipts }: RoutesOptions): void {
+  app.get('/v1/receipts/:id', async (context) =>
+    context.body(
+      encodeJson(await receipts.find(receiptId(context.req.param('id')))),
+      200,
+      JSON_TYPE,
+    ),
+  );
+  app.post('/v1/receipts/:id/check', async (context) => {
+    await readRequestText(context.req.raw, CHECK_BYTES_MAX);
+    const check = await receipts.check(receiptId(context.req.param('id')));
+    return context.body(encodeJson(check), 200, JSON_TYPE);
+  });
+}
+
+function receiptId(text: string): Hex {
+  if (isHexOf(text, 32)) return text.toLowerCase() as Hex;
+  throw new ParameterError({
+    code: 'invalid_value',
+    message: 'A receipt id is 0x and 64 hexadecimal digits.',
+    param: 'id',
+    value: text.slice(0, 80),
+    remedy: 'Take it from `receipt.id` of an answer.',
+  });
+}
+
+function addNetworkRoutes(app: Hono, { network, live }: RoutesOptions): void {
+  app.get('/v1/network', async (context) =>
+    context.body(encodeJson(await network.status()), 200, JSON_TYPE),
+  );
+  app.get('/v1/network/activity', async (context) => {
+    const wanted = Number(context.req.query('limit') ?? ACTIVITY_DEFAULT);
+    const limit = Number.isInteger(wanted)
+      ? Math.min(Math.max(wanted, 1), ACTIVITY_MAX)
+      : ACTIVITY_DEFAULT;
+    return context.body(encodeJson({ items: await network.activity(limit) }), 200, JSON_TYPE);
+  });
+  app.get('/v1/network/events', live.handler);
+}

@@ -1,0 +1,208 @@
+/** `assay gateway`: finds offers, pays providers, answers OpenAI clients, keeps receipts and the index, serves the page. */
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { RequesterContext } from '@assay/compute';
+import { openTokenizerOnly } from '@assay/model';
+import { type Hex, toHex } from '@assay/protocol';
+import { LOCAL_CHAIN_ID } from '../chain/index.js';
+import { type ChainAccess, connectRole, fundLocalRole, resolveRpc } from '../chain-access.js';
+import { createBank } from '../gateway/bank.js';
+import { chatHandler } from '../gateway/chat.js';
+import { createLive } from '../gateway/live.js';
+import { type MarketView, openMarketView } from '../gateway/market-view.js';
+import { createCatalog, type ModelCatalog, type OpenedModel } from '../gateway/model-catalog.js';
+import { createNetworkView } from '../gateway/network-view.js';
+import { openReceiptBook } from '../gateway/receipt-book.js';
+import { gatewayApp } from '../gateway/routes.js';
+import { createWallet } from '../gateway/wallet.js';
+import { guardFor } from '../guards.js';
+import { loadKey, openHome, roleFolder } from '../home.js';
+import {
+  type Follower,
+  followChain,
+  type IndexStore,
+  openIndexStore,
+} from '../index-store/index.js';
+import { listen } from '../listen.js';
+import { createLog, type Logger } from '../log.js';
+import { fetchModel } from '../model-store.js';
+import { openRequesterStore } from '../stores/requester-store.js';
+import { keepRole, type RunningRole } from './role-process.js';
+
+export type GatewayRoleOptions = {
+  readonly home: string;
+  readonly rpc?: string;
+  readonly port: number;
+  readonly host: string;
+  readonly verifier?: string;
+  readonly checkShare: number;
+  readonly deposit: number;
+  readonly parallel: number;
+  readonly database?: string;
+  /** Local chain: take test dollars from the faucet when they run out (default true). */
+  readonly faucet?: boolean;
+};
+
+export async function runGateway(options: GatewayRoleOptions): Promise<void> {
+  const log = createLog('gateway');
+  await keepRole(await startGateway(options, log), log);
+}
+
+export async function startGateway(options: GatewayRoleOptions, log: Logger): Promise<RunningRole> {
+  const guard = guardFor(options.host, process.env.ASSAY_API_KEY);
+  const home = openHome(options.home);
+  const account = loadKey(home, 'gateway');
+  const access = await connectRole(home, resolveRpc(home, options.rpc), account);
+  const useFaucet = options.faucet ?? true;
+  if (useFaucet && access.market.chainId === LOCAL_CHAIN_ID) await fundLocalRole(access, 0n);
+  const folder = roleFolder(home, 'gateway');
+  const ledger = openRequesterStore(join(folder, 'payments.db'));
+  const live = createLive();
+  const { store, follower, market } = await openIndex({ options, access, folder, log, live });
+  const catalog = catalogOf(home, market);
+  const requester: RequesterContext = {
+    signer: account,
+    market: access.market,
+    store: ledger,
+    nowMs: Date.now,
+    randomBytes32: () => toHex(randomBytes(32)),
+  };
+  const receipts = openReceiptBook({
+    store,
+    ledger,
+    requester,
+    verifierUrl: options.verifier,
+    checkShare: options.checkShare,
+    draw: Math.random,
+    publish: live.publish,
+    log,
+  });
+  const bank = createBank({ access, useFaucet });
+  const wallet = createWallet({
+    bank,
+    market: access.market,
+    ledger,
+    depositAmount: BigInt(options.deposit),
+  });
+  let url = '';
+  const network = createNetworkView({
+    store,
+    market,
+    chain: { id: access.market.chainId, rpc: access.rpcUrl },
+    gateway: () => ({ url, address: account.address }),
+    verifierUrl: options.verifier,
+    contracts: access.deployment.addresses,
+  });
+  const chat = chatHandler({
+    requester,
+    wallet,
+    catalog,
+    parallelMax: options.parallel,
+    onReceipt: receipts.add,
+    onProviderFailed: market.reportFailure,
+    log,
+    nowMs: Date.now,
+  });
+  const modelPath = (modelId: Hex): Promise<string> =>
+    fetchModel(
+      home,
+      modelId,
+      market.offers(modelId).map(({ endpoint }) => endpoint),
+    );
+  const app = gatewayApp({ guard, chat, catalog, receipts, network, live, modelPath, log });
+  const server = await listen({ app, host: options.host, port: options.port });
+  url = server.url;
+  warmUp(catalog, log);
+  return {
+    ready: { ready: 'gateway', url, moved: server.moved, address: account.address },
+    close: async () => {
+      live.close();
+      await server.close();
+      await receipts.stop();
+      market.stop();
+      await follower.stop();
+      await store.close();
+      ledger.close();
+    },
+  };
+}
+
+type IndexParts = {
+  readonly options: GatewayRoleOptions;
+  readonly access: ChainAccess;
+  readonly folder: string;
+  readonly log: Logger;
+  readonly live: ReturnType<typeof createLive>;
+};
+
+async function openIndex({
+  options,
+  access,
+  folder,
+  log,
+  live,
+}: IndexParts): Promise<{ store: IndexStore; follower: Follower; market: MarketView }> {
+  const { read, deployment } = access;
+  const store = await openIndexStore(
+    options.database === undefined ? { path: join(folder, 'index.db') } : { url: options.database },
+  );
+  let market: MarketView | undefined;
+  const follower = followChain(store, {
+    client: read,
+    addresses: deployment.addresses,
+    startBlock: deployment.startBlock,
+    // The index is our own memory of this data folder's chain: when that began anew, so does the index.
+    onOtherChain: 'rebuild',
+    onMove: (move) => {
+      live.publish({ type: 'block', block: move.block });
+      if (move.logs > 0 || move.type !== 'page') void market?.refresh().catch(() => undefined);
+    },
+    onError: (error) => log.warn({ error: String(error) }, 'index fell behind'),
+  });
+  await follower.caughtUp();
+  const times = new Map<number, Promise<number>>();
+  const blockTime = (block: number): Promise<number> => {
+    const time =
+      times.get(block) ??
+      read.getBlock({ blockNumber: BigInt(block) }).then(({ timestamp }) => Number(timestamp));
+    times.set(block, time);
+    time.catch(() => times.delete(block));
+    return time;
+  };
+  market = await openMarketView({ store, blockTime, nowMs: Date.now, log });
+  return { store, follower, market };
+}
+
+function catalogOf(home: string, market: MarketView): ModelCatalog {
+  return createCatalog({
+    models: market.models,
+    offers: market.offers,
+    isResting: market.isResting,
+    open: async (modelId, offers): Promise<OpenedModel> => {
+      const path = await fetchModel(
+        home,
+        modelId,
+        offers.map(({ endpoint }) => endpoint),
+      );
+      const { chat, tokenizer, contextLength, name } = openTokenizerOnly(readFileSync(path));
+      return {
+        info: { modelId, contextLength, name },
+        stopIds: tokenizer.eosIds,
+        renderChat: (messages) => chat.renderChat(messages),
+        decodeStream: () => tokenizer.decodeStream(),
+      };
+    },
+  });
+}
+
+/** Opens the tokenizers of all listed models, so that the first question does not wait for them. */
+function warmUp(catalog: ModelCatalog, log: Logger): void {
+  for (const { name } of catalog.list()) {
+    catalog
+      .open(name)
+      .catch((error: unknown) =>
+        log.warn({ model: name, error: String(error) }, 'model not opened'),
+      );
+  }
+}

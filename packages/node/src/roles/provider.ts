@@ -1,0 +1,223 @@
+/** `assay provider`: opens a model, makes itself known on chain, serves jobs, claims what it earned. */
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  createProvider,
+  depositStake,
+  type Generate,
+  publishOffer,
+  readChannel,
+  readStake,
+  recoverJobs,
+  registerModel,
+  type ServedModel,
+} from '@assay/compute';
+import { type ModelFile, openModelFile } from '@assay/model';
+import {
+  AssayError,
+  type ChannelConfig,
+  channelId,
+  type Hex,
+  type ModelInfo,
+  type ProviderInfo,
+  settlementDomain,
+  TIER,
+} from '@assay/protocol';
+import { LOCAL_CHAIN_ID } from '../chain/index.js';
+import { type ChainAccess, connectRole, fundLocalRole, resolveRpc } from '../chain-access.js';
+import { type EngineHost, startEngine } from '../engine/engine-host.js';
+import { isLoopbackHost } from '../guards.js';
+import { loadKey, openHome, roleFolder } from '../home.js';
+import { listen } from '../listen.js';
+import { createLog, type Logger } from '../log.js';
+import { cacheModel, readModelFile, SHIPPED_MODEL_PATH } from '../model-store.js';
+import { openProviderStore, type ProviderLedger } from '../stores/provider-store.js';
+import { startClaims } from './claims.js';
+import { providerApp } from './provider-http.js';
+import { keepRole, type RunningRole } from './role-process.js';
+
+export type ProviderRoleOptions = {
+  readonly home: string;
+  readonly rpc?: string;
+  readonly port: number;
+  readonly host: string;
+  readonly endpoint?: string;
+  readonly model?: string;
+  readonly name?: string;
+  readonly inputPrice: number;
+  readonly outputPrice: number;
+  readonly stake: number;
+  readonly queue: number;
+  readonly threads: number;
+  readonly claimSeconds: number;
+};
+
+/** Test dollars that a local provider is given on top of its stake. */
+const LOCAL_DOLLARS = 1_000_000n;
+
+export async function runProvider(options: ProviderRoleOptions): Promise<void> {
+  const log = createLog('provider');
+  await keepRole(await startProvider(options, log), log);
+}
+
+/** Starts the role and returns once it serves; `wrap` lets the simulation replace what makes the tokens. */
+export async function startProvider(
+  options: ProviderRoleOptions,
+  log: Logger,
+  wrap: (generate: Generate) => Generate = (generate) => generate,
+): Promise<RunningRole> {
+  const home = openHome(options.home);
+  const account = loadKey(home, 'provider');
+  const access = await connectRole(home, resolveRpc(home, options.rpc), account);
+  const opened = await openServedModel(home, options);
+  const { info } = opened;
+  const store = openProviderStore(join(roleFolder(home, 'provider'), 'provider.db'));
+  const served: ServedModel = { info, generate: wrap(generateWith(opened.engine)) };
+  const provider = createProvider({
+    signer: account,
+    market: access.market,
+    models: new Map([[info.modelId, served]]),
+    readChannel: (config) => readFundedChannel(access, config),
+    store,
+    nowMs: Date.now,
+    sleep: (ms, signal) => sleep(ms, undefined, { signal }).catch(() => undefined),
+  });
+  const recovered = await recoverJobs(provider);
+  if (recovered.length > 0)
+    log.info({ jobs: recovered.length }, 'settled jobs that a crash cut off');
+  const app = providerApp({
+    provider,
+    info: () => providerInfo(access, info, provider.running.size, options.queue),
+    queueMax: options.queue,
+    modelPath: (modelId) => (modelId === info.modelId ? opened.path : undefined),
+    log,
+  });
+  if (!isLoopbackHost(options.host))
+    log.warn('listening beyond this machine: jobs are paid, but put TLS in front');
+  const server = await listen({ app, host: options.host, port: options.port });
+  const endpoint = options.endpoint ?? server.url;
+  await makeKnown({ access, file: opened.file, info, endpoint, options });
+  const claims = startClaims({ access, store, intervalMs: options.claimSeconds * 1_000, log });
+  return {
+    ready: {
+      ready: 'provider',
+      url: server.url,
+      endpoint,
+      address: account.address,
+      modelId: info.modelId,
+      name: info.name,
+    },
+    close: async () => {
+      await server.close();
+      await claims.stop();
+      await opened.engine.close();
+      store.close();
+    },
+  };
+}
+
+type Opened = {
+  readonly engine: EngineHost;
+  readonly file: ModelFile;
+  readonly info: ModelInfo;
+  /** Cached copy: the file that is served stays the one that was opened. */
+  readonly path: string;
+};
+
+async function openServedModel(home: string, options: ProviderRoleOptions): Promise<Opened> {
+  const source = options.model ?? SHIPPED_MODEL_PATH;
+  const file = openModelFile(readModelFile(source));
+  const { modelId } = file.identity;
+  const path = cacheModel(home, modelId, source);
+  const info: ModelInfo = {
+    modelId,
+    name: options.name ?? file.name,
+    contextLength: file.contextLength,
+    inputPrice: BigInt(options.inputPrice),
+    outputPrice: BigInt(options.outputPrice),
+    fileHash: file.info.fileHash,
+    fileSize: file.info.fileSize,
+  };
+  return {
+    engine: await startEngine({ modelPath: path, threads: options.threads }),
+    file,
+    info,
+    path,
+  };
+}
+
+const generateWith =
+  (engine: EngineHost): Generate =>
+  ({ job, inputTokens, signal }) =>
+    engine.run({ inputTokens, outputCountMax: job.outputCountMax, sampler: job.sampler, signal });
+
+const providerInfo = (
+  access: ChainAccess,
+  info: ModelInfo,
+  running: number,
+  max: number,
+): ProviderInfo => ({
+  address: access.write.account.address,
+  chainId: access.market.chainId,
+  models: [info],
+  queue: { running, waiting: 0, max },
+});
+
+async function readFundedChannel(
+  { read, market }: ChainAccess,
+  config: ChannelConfig,
+): Promise<{ balance: bigint; totalClaimed: bigint; withdrawing: boolean }> {
+  const id = channelId(settlementDomain(market.chainId, market.channels), config);
+  const state = await readChannel(read, { channels: market.channels, channelId: id });
+  const { balance, totalClaimed, withdrawal } = state;
+  return { balance, totalClaimed, withdrawing: withdrawal !== undefined };
+}
+
+type Introduction = {
+  readonly access: ChainAccess;
+  readonly file: ModelFile;
+  readonly info: ModelInfo;
+  readonly endpoint: string;
+  readonly options: ProviderRoleOptions;
+};
+
+/** Stake, model and offer on chain, each only if it is not there yet. */
+async function makeKnown({ access, file, info, endpoint, options }: Introduction): Promise<void> {
+  const { write, deployment } = access;
+  const { addresses } = deployment;
+  const stake = BigInt(options.stake);
+  if (deployment.chainId === LOCAL_CHAIN_ID) await fundLocalRole(access, LOCAL_DOLLARS + stake);
+  const { staked } = await readStake(access.read, {
+    stake: addresses.stake,
+    provider: write.account.address,
+  });
+  if (staked < stake) await depositStake(write, { stake: addresses.stake, amount: stake - staked });
+  await registerIfNew(
+    access,
+    file,
+    `${endpoint}/v1/models/${info.modelId}/file#${encodeURIComponent(info.name)}`,
+  );
+  await publishOffer(write, {
+    offers: addresses.offers,
+    modelId: info.modelId,
+    inputPrice: info.inputPrice,
+    outputPrice: info.outputPrice,
+    tier: TIER.exact,
+    endpoint,
+  });
+}
+
+async function registerIfNew(
+  { write, deployment }: ChainAccess,
+  file: ModelFile,
+  uri: string,
+): Promise<void> {
+  const { modelId: _, ...model } = file.identity;
+  try {
+    await registerModel(write, { modelRegistry: deployment.addresses.modelRegistry, model, uri });
+  } catch (error) {
+    if (!(error instanceof AssayError && error.code === 'model_known')) throw error;
+  }
+}
+
+export type { Hex, ProviderLedger };

@@ -1,0 +1,174 @@
+/** `assay verifier`: re-computes receipts for whoever asks, one after another, and says what it found. */
+import { decodeEnvelope, type Verdict } from '@assay/compute';
+import {
+  AssayError,
+  decodeJson,
+  encodeJson,
+  type Hex,
+  type ReceiptEnvelope,
+} from '@assay/protocol';
+import { Hono } from 'hono';
+import { type ChainAccess, connectRole, resolveRpc } from '../chain-access.js';
+import { type EngineHost, startEngine } from '../engine/engine-host.js';
+import { loadKey, openHome } from '../home.js';
+import { readRequestText, respondError } from '../http-errors.js';
+import { listen } from '../listen.js';
+import { createLog, type Logger } from '../log.js';
+import { fetchModel } from '../model-store.js';
+import { listOffersOnChain } from '../offers-on-chain.js';
+import { keepRole, type RunningRole } from './role-process.js';
+
+export type VerifierRoleOptions = {
+  readonly home: string;
+  readonly rpc?: string;
+  readonly port: number;
+  readonly host: string;
+  readonly threads: number;
+};
+
+/** A receipt with the token ids of the longest context. */
+const ENVELOPE_BYTES_MAX = 4 * 1024 * 1024;
+
+/** Receipts under way and waiting; each holds its token ids. */
+const WAITING_MAX = 256;
+
+/** Engines kept open; each holds the weights of one model. */
+const ENGINES_MAX = 2;
+
+/** What the verifier answers: a verdict, or why the receipt does not count at all. */
+export type VerifierAnswer = (Verdict | { readonly result: 'invalid'; readonly reason: string }) & {
+  readonly verifier: Hex;
+  readonly seconds: number;
+};
+
+export async function runVerifier(options: VerifierRoleOptions): Promise<void> {
+  const log = createLog('verifier');
+  await keepRole(await startVerifier(options, log), log);
+}
+
+export async function startVerifier(
+  options: VerifierRoleOptions,
+  log: Logger,
+): Promise<RunningRole> {
+  const home = openHome(options.home);
+  const account = loadKey(home, 'verifier');
+  const access = await connectRole(home, resolveRpc(home, options.rpc), account);
+  const engines = engineCache({ home, access, threads: options.threads });
+  const verify = inTurn(async (envelope: ReceiptEnvelope): Promise<VerifierAnswer> => {
+    const startedMs = Date.now();
+    const verdict = await judge(access, envelope, engines);
+    const seconds = (Date.now() - startedMs) / 1_000;
+    log.info({ jobId: envelope.jobId, result: verdict.result, seconds }, 'receipt checked');
+    return { ...verdict, verifier: account.address, seconds };
+  });
+  const app = verifierApp(verify, log);
+  const server = await listen({ app, host: options.host, port: options.port });
+  return {
+    ready: { ready: 'verifier', url: server.url, address: account.address },
+    close: async () => {
+      await server.close();
+      await engines.close();
+    },
+  };
+}
+
+function verifierApp(
+  verify: (envelope: ReceiptEnvelope) => Promise<VerifierAnswer>,
+  log: Logger,
+): Hono {
+  const app = new Hono();
+  app.onError((error, context) => {
+    if (!(error instanceof AssayError)) log.error({ error: String(error) }, 'request failed');
+    return respondError(context, error);
+  });
+  app.get('/v1/verifier', (context) => context.json({ ready: true }));
+  app.post('/v1/verify', async (context) => {
+    const text = await readRequestText(context.req.raw, ENVELOPE_BYTES_MAX);
+    const answer = await verify(decodeEnvelope(decodeJson(text)));
+    return context.body(encodeJson(answer), 200, { 'content-type': 'application/json' });
+  });
+  return app;
+}
+
+async function judge(
+  access: ChainAccess,
+  envelope: ReceiptEnvelope,
+  engines: EngineCache,
+): Promise<Verdict | { readonly result: 'invalid'; readonly reason: string }> {
+  const { market } = access;
+  const here =
+    envelope.chainId === market.chainId &&
+    envelope.contract.toLowerCase() === market.receipts.toLowerCase();
+  if (!here) return { result: 'invalid', reason: 'the receipt is of another network' };
+  try {
+    return await (await engines.get(envelope.job.modelId)).verify(envelope);
+  } catch (error) {
+    const code = (error as { code?: unknown }).code;
+    if (code !== 'receipt_invalid') throw error;
+    return { result: 'invalid', reason: (error as Error).message };
+  }
+}
+
+type EngineCache = {
+  readonly get: (modelId: Hex) => Promise<EngineHost>;
+  readonly close: () => Promise<void>;
+};
+
+type EngineCacheOptions = {
+  readonly home: string;
+  readonly access: ChainAccess;
+  readonly threads: number;
+};
+
+/** Engines by model, the least recently used one closed when another is needed. */
+function engineCache({ home, access, threads }: EngineCacheOptions): EngineCache {
+  const open = new Map<Hex, Promise<EngineHost>>();
+  const start = async (modelId: Hex): Promise<EngineHost> => {
+    const offers = await listOffersOnChain(access, modelId);
+    const modelPath = await fetchModel(
+      home,
+      modelId,
+      offers.map(({ endpoint }) => endpoint),
+    );
+    return startEngine({ modelPath, threads });
+  };
+  return {
+    get: async (modelId) => {
+      const known = open.get(modelId) ?? start(modelId);
+      open.delete(modelId);
+      open.set(modelId, known);
+      known.catch(() => open.delete(modelId));
+      for (const [oldest, engine] of open) {
+        if (open.size <= ENGINES_MAX) break;
+        open.delete(oldest);
+        void engine.then((host) => host.close());
+      }
+      return known;
+    },
+    close: async () => {
+      for (const engine of open.values()) await (await engine).close();
+    },
+  };
+}
+
+/** Runs calls one after another; refuses when too many wait. */
+function inTurn<A, R>(run: (argument: A) => Promise<R>): (argument: A) => Promise<R> {
+  let last: Promise<unknown> = Promise.resolve();
+  let waiting = 0;
+  return (argument) => {
+    if (waiting >= WAITING_MAX) throw queueFull(waiting);
+    waiting++;
+    const next = last.then(() => run(argument)).finally(() => waiting--);
+    last = next.catch(() => undefined);
+    return next;
+  };
+}
+
+const queueFull = (waiting: number): AssayError =>
+  new AssayError({
+    code: 'queue_full',
+    fault: 'peer',
+    message: 'The verifier has too many receipts waiting.',
+    value: String(waiting),
+    remedy: 'Try again after the time in Retry-After.',
+  });
