@@ -21,8 +21,8 @@ import {
   hashReceipt,
   hashStreamHead,
   hashVoucher,
-  type Job,
   JOB_TYPES,
+  type Job,
   jobId,
   keccak,
   LANE_VOUCHER_TYPES,
@@ -35,7 +35,7 @@ import {
   toHex,
   VOUCHER_TYPES,
 } from '@assay/protocol';
-import { domainSeparator, encodeType } from 'viem';
+import { domainSeparator } from 'viem';
 
 export type GeneratedFile = { readonly name: string; readonly text: string };
 
@@ -58,11 +58,18 @@ const COMPUTE = computeDomain(CHAIN_ID, RECEIPTS);
 
 type TypeFields = Readonly<Record<string, readonly { name: string; type: string }[]>>;
 
+/** `Name(type field,…)`, followed by the types that it refers to (EIP-712, encodeType). */
+function encodeType(primaryType: string, types: TypeFields): string {
+  const encode = (name: string) =>
+    `${name}(${types[name]!.map((field) => `${field.type} ${field.name}`).join(',')})`;
+  const referred = types[primaryType]!.map(({ type }) => type).filter((type) => type in types);
+  return [encode(primaryType), ...referred.sort().map(encode)].join('');
+}
+
 /** Type string and its hash, for every message. */
 function typeVectors(): Record<string, { type: string; hash: Hex }> {
   const describe = (primaryType: string, types: TypeFields) => {
-    const mutable = Object.fromEntries(Object.entries(types).map(([key, value]) => [key, [...value]]));
-    const type = encodeType({ primaryType, types: mutable });
+    const type = encodeType(primaryType, types);
     return { type, hash: word(type) };
   };
   return {

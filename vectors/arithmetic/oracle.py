@@ -381,7 +381,7 @@ def next_token(row, tau, topK, topP, minP, seed, position):
             reached += weight[kept[count]]
             count += 1
         kept = kept[:count]
-    kept = [i for i in kept if weight[i] >= minP]
+    kept = [i for i in kept if weight[i] >= min(minP, 2**30)]
     return min(kept, key=lambda i: (gumbel(seed, position, i) - z[i], i))
 
 
@@ -670,7 +670,7 @@ def write_sampler():
         ("greedy", 0, 0, 0, 0), ("temperature 1", 94548, 0, 0, 0), ("temperature 0.01", 9454831, 0, 0, 0), ("largest tau", 2**32 - 1, 0, 0, 0),
         ("smallest tau", 1, 0, 0, 0), ("top-k 1", 94548, 1, 0, 0), ("top-k 7", 94548, 7, 0, 0), ("top-k beyond the row", 94548, 10**6, 0, 0),
         ("top-p 1/2", 94548, 0, one // 2, 0), ("top-p smallest", 94548, 0, 1, 0), ("top-p just below 1", 94548, 0, one - 1, 0),
-        ("top-p 1 is off", 94548, 0, one, 0), ("min-p 0.1", 94548, 0, 0, one // 10), ("min-p 1", 94548, 0, 0, one),
+        ("top-p 1 is off", 94548, 0, one, 0), ("min-p 0.1", 94548, 0, 0, one // 10), ("min-p 1", 94548, 0, 0, one), ("min-p beyond 1", 94548, 0, 0, 2**32 - 1),
         ("all together", 118185, 40, 966367642, 53687091),
     ]
     cases = []

@@ -68,6 +68,7 @@ interface Vm {
         pure
         returns (string memory);
     function keyExistsJson(string calldata json, string calldata key) external view returns (bool);
+    function store(address target, bytes32 slot, bytes32 value) external;
     function etch(address target, bytes calldata code) external;
     function snapshotGasLastCall(string calldata group, string calldata name)
         external

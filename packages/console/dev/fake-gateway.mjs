@@ -87,7 +87,7 @@ function record(inputCount, outputCount, finish) {
 
 const item = ({ envelope, check, createdAt }) => ({
   jobId: envelope.jobId,
-  model,
+  model: modelId,
   provider,
   inputCount: envelope.job.inputCount,
   outputCount: envelope.receipt.outputCount,
@@ -95,6 +95,18 @@ const item = ({ envelope, check, createdAt }) => ({
   createdAt,
   finish: envelope.receipt.finish,
   check,
+});
+
+const pot = (contract, deposited, settled) => ({
+  contract,
+  address: hex(20),
+  deposited: String(deposited),
+  settled: String(settled),
+  refunded: '0',
+  withdrawn: '0',
+  slashed: '0',
+  held: String(deposited - settled),
+  balanced: true,
 });
 
 const network = () => {
@@ -111,7 +123,7 @@ const network = () => {
           {
             address: provider,
             endpoint: 'http://127.0.0.1:8788',
-            models: [model],
+            models: [modelId],
             stake: '100000000',
             earned: paid,
             online: true,
@@ -123,6 +135,7 @@ const network = () => {
       paid,
       verified: sum(({ check }) => (check?.result === 'identical' ? 1 : 0)),
     },
+    money: [pot('channels', 10_000_000, Number(paid)), pot('stake', 100_000_000, 0)],
   };
 };
 
@@ -233,7 +246,7 @@ createServer(async (request, response) => {
       object: 'list',
       data: process.env.EMPTY
         ? []
-        : [{ id: model, object: 'model', created: 1, owned_by: provider }],
+        : [{ id: model, object: 'model', created: 1, owned_by: provider, model_id: modelId }],
     });
   if (pathname === '/v1/network') return json(response, network());
   if (pathname === '/v1/network/activity')

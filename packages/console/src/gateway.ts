@@ -26,15 +26,13 @@ export type ReceiptAnswer = {
 
 export type NetworkProvider = {
   readonly address: string;
-  readonly endpoint: string;
-  readonly models: readonly ProviderModel[];
+  readonly endpoint: string | null;
+  /** Model ids. */
+  readonly models: readonly string[];
   readonly stake: string;
   readonly earned: string;
   readonly online: boolean;
 };
-
-/** A model of a provider, by id or with its name. */
-export type ProviderModel = string | { readonly modelId?: string; readonly name?: string };
 
 export type NetworkAnswer = {
   readonly chain: { readonly id: number; readonly rpc: string; readonly block: number };
@@ -46,7 +44,23 @@ export type NetworkAnswer = {
     readonly tokens: number;
     readonly paid: string;
     readonly verified: number;
+    readonly different?: number;
   };
+  readonly money?: readonly Pot[];
+};
+
+/** Money of one token in one contract, in atomic units: what came in, what left, what must still be there. */
+export type Pot = {
+  readonly contract: string;
+  readonly address: string;
+  readonly deposited: string;
+  readonly settled: string;
+  readonly refunded: string;
+  readonly withdrawn: string;
+  readonly slashed: string;
+  readonly held: string;
+  /** Everything that came in either left or is held, to the last atomic unit. */
+  readonly balanced: boolean;
 };
 
 export type ActivityItem = {
@@ -70,9 +84,11 @@ export const ANSWER_TIMEOUT_MS = 10_000;
 /** A check re-executes the whole answer, on a machine that may be busy. */
 export const CHECK_TIMEOUT_MS = 180_000;
 
-export async function listModels(): Promise<readonly string[]> {
-  const answer = await request<{ data: readonly { id: string }[] }>('/v1/models');
-  return answer.data.map((model) => model.id);
+/** A model that can be asked for: by `id`, which is its name where names are unique. */
+export type ListedModel = { readonly id: string; readonly model_id?: string };
+
+export async function listModels(): Promise<readonly ListedModel[]> {
+  return (await request<{ data: readonly ListedModel[] }>('/v1/models')).data;
 }
 
 export const readNetwork = (): Promise<NetworkAnswer> => request('/v1/network');

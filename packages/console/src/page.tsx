@@ -3,8 +3,8 @@ import { type ReactNode, useCallback, useEffect, useState } from 'react';
 import { Chat } from './chat/chat.js';
 import { useConversation } from './chat/use-conversation.js';
 import type { Failure } from './conversation.js';
-import { formatCount } from './format.js';
-import { ACTIVITY_ITEMS_MAX, listModels, toAssayError } from './gateway.js';
+import { formatCount, formatModel } from './format.js';
+import { ACTIVITY_ITEMS_MAX, type ListedModel, listModels, toAssayError } from './gateway.js';
 import type { NetworkEvent, NetworkState } from './network/network-state.js';
 import { NetworkView } from './network/network-view.js';
 import { useNetwork } from './network/use-network.js';
@@ -30,7 +30,7 @@ export function Page(): ReactNode {
       [dispatch],
     ),
   );
-  const models = useModels(state);
+  const { nameOf, ...models } = useModels(state);
   return (
     <>
       <button type="button" className="skip" onClick={focusContent}>
@@ -42,12 +42,12 @@ export function Page(): ReactNode {
           <>
             <Chat actions={actions} {...models} />
             <aside className="side">
-              <NetworkView state={state} rowsMax={SIDE_ROWS} />
+              <NetworkView state={state} rowsMax={SIDE_ROWS} nameOf={nameOf} />
             </aside>
           </>
         )}
         {route.view === 'network' && (
-          <NetworkView state={state} rowsMax={ACTIVITY_ITEMS_MAX} whole />
+          <NetworkView state={state} rowsMax={ACTIVITY_ITEMS_MAX} nameOf={nameOf} whole />
         )}
         {route.view === 'receipts' && <ReceiptsView jobId={route.jobId} />}
       </main>
@@ -76,11 +76,12 @@ type Models = {
   readonly model: string;
   readonly onModel: (model: string) => void;
   readonly failure: Failure | null;
+  readonly nameOf: (modelId: string) => string;
 };
 
 /** Models on offer, asked for again whenever the set of providers changes or the gateway comes back. */
 function useModels(state: NetworkState): Models {
-  const [models, setModels] = useState<readonly string[]>([]);
+  const [listed, setListed] = useState<readonly ListedModel[]>([]);
   const [chosen, onModel] = useState('');
   const [failure, setFailure] = useState<Failure | null>(null);
   const providers = state.network?.providers.map(({ address, online }) => `${address}${online}`);
@@ -91,7 +92,7 @@ function useModels(state: NetworkState): Models {
     listModels().then(
       (list) => {
         if (!current) return;
-        setModels(list);
+        setListed(list);
         setFailure(null);
       },
       (error: unknown) => {
@@ -103,9 +104,13 @@ function useModels(state: NetworkState): Models {
       current = false;
     };
   }, [occasion]);
+  const models = listed.map(({ id }) => id);
   const model = models.includes(chosen) ? chosen : (models[0] ?? '');
-  return { models, model, onModel, failure };
+  return { models, model, onModel, failure, nameOf: (id) => nameIn(listed, id) };
 }
+
+const nameIn = (listed: readonly ListedModel[], modelId: string): string =>
+  formatModel(listed.find((model) => model.model_id === modelId)?.id ?? modelId);
 
 const VIEWS = [
   ['ask', '#/', 'Ask'],

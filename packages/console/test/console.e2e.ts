@@ -111,7 +111,7 @@ async function streams({ page }: Visit): Promise<void> {
   await page.getByRole('button', { name: 'Stop' }).waitFor();
   const lengths = new Set<number>();
   await until(ANSWER_TIMEOUT_MS, 'the answer ends', async () => {
-    lengths.add((await lastAnswer(page).textContent())?.length ?? 0);
+    lengths.add((await textOf(lastAnswer(page))).length);
     return lastExchange(page).evaluate((node) => node.classList.contains('exchange-done'));
   });
   assert.ok(lengths.size >= 3, `text arrived in pieces, seen lengths ${[...lengths]}`);
@@ -121,19 +121,19 @@ async function streams({ page }: Visit): Promise<void> {
 async function showsPrice({ page, pictures }: Visit): Promise<void> {
   const marks = lastExchange(page).getByRole('list', { name: 'Marks of this answer' });
   await marks.waitFor();
-  const text = (await marks.textContent()) ?? '';
+  const text = await textOf(marks);
   const shown = PRICE.exec(text)?.[0];
   const { envelope } = await readReceipt(page);
   assert.equal(toAtomic(shown), BigInt(envelope.receipt.price), `the price is in ${text}`);
   assert.match(text, new RegExp(`${envelope.job.inputCount} → ${envelope.receipt.outputCount}`));
-  assert.match(await page.locator('.spent').textContent(), PRICE);
+  assert.match(await textOf(page.locator('.spent')), PRICE);
   await takePictures(page, pictures, 'answer');
 }
 
 async function opensReceipt({ page }: Visit): Promise<void> {
   await lastExchange(page).getByRole('button', { name: 'Receipt' }).click();
   await certificate(page).waitFor();
-  const text = await certificate(page).textContent();
+  const text = await textOf(certificate(page));
   for (const label of ['Job', 'Model', 'Provider', "Provider's signature", 'Price']) {
     assert.ok(text.includes(label), `the receipt shows ${label}`);
   }
@@ -188,16 +188,16 @@ async function stops({ page }: Visit): Promise<void> {
     await question(page).fill('Tell me everything about Assay, at length, from the beginning.');
     await question(page).press('Enter');
     await until(ANSWER_TIMEOUT_MS, 'the first text', async () => {
-      return ((await lastAnswer(page).textContent()) ?? '') !== '';
+      return (await textOf(lastAnswer(page))) !== '';
     });
     await page.keyboard.press('Escape');
     const state = await until(10_000, 'an end', () => stateOf(page));
     if (state === 'stopped') break;
     assert.ok(attempt < STOP_TRIES_MAX, 'an answer could be stopped before it ended by itself');
   }
-  const shown = await lastAnswer(page).textContent();
+  const shown = await textOf(lastAnswer(page));
   await lastExchange(page).locator('.hallmark').getByText(PRICE).waitFor({ timeout: 20_000 });
-  assert.equal(await lastAnswer(page).textContent(), shown, 'nothing is added after the stop');
+  assert.equal(await textOf(lastAnswer(page)), shown, 'nothing is added after the stop');
   await page.getByRole('button', { name: 'Ask', exact: true }).waitFor();
 }
 
@@ -305,12 +305,14 @@ async function survivesOffline({ page }: Visit): Promise<void> {
   await page.locator('.header .link-offline').waitFor({ state: 'detached', timeout: 20_000 });
 }
 
+const textOf = async (locator: Locator): Promise<string> => (await locator.textContent()) ?? '';
+
 const stateOf = (page: Page): Promise<string | undefined> =>
   lastExchange(page).evaluate((node) => /exchange-(done|stopped|failed)/.exec(node.className)?.[1]);
 
 async function ends(page: Page, expected: string): Promise<void> {
   const state = await until(ANSWER_TIMEOUT_MS, 'an end', () => stateOf(page));
-  assert.equal(state, expected, await lastExchange(page).textContent());
+  assert.equal(state, expected, await textOf(lastExchange(page)));
 }
 
 type EnvelopePart = {

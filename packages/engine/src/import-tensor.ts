@@ -5,7 +5,7 @@
  */
 import { EngineError } from './engine-error.js';
 import { BLOCK_SIZE } from './model-config.js';
-import { roundHalfEven } from './rounding.js';
+import { floorLog2, powerOfTwo, roundHalfEven } from './rounding.js';
 import { type Gains, ROW_SHIFT_MAX, type W8Matrix } from './weights.js';
 
 /** A tensor as a model file holds it; a vector has one row. */
@@ -32,6 +32,8 @@ export type TensorSource =
       readonly data: Float32Array;
     };
 
+type FloatSource = Extract<TensorSource, { kind: 'f16' | 'f32' }>;
+
 /** Exponents of weights fit a signed byte; with it every exponent of a pass fits 16 bits. */
 const EXPONENT_MAX = 127;
 
@@ -50,21 +52,15 @@ export function importQ8Matrix(source: Extract<TensorSource, { kind: 'q8' }>): W
 }
 
 /** A matrix from floats: per block scale = largest / 127 rounded up, quants rounded to nearest, ties to even. */
-export function importFloatMatrix(
-  source: Extract<TensorSource, { kind: 'f16' | 'f32' }>,
-): W8Matrix {
+export function importFloatMatrix(source: FloatSource): W8Matrix {
   const { rows, cols } = source;
   checkSizes({ rows, cols, count: source.data.length });
-  const values = floatsOf(source);
-  checkFinite(values);
-  const scales = blockMaxima(values).map((largest) => largest / 127);
-  const data = new Int8Array(values.length);
+  const scales = blockMaxima(source).map((largest) => largest / 127);
+  const data = new Int8Array(source.data.length);
   // SAFETY: a float32 has 24 significant bits, so largest / 127 / 2^n, at most 2^16, is an integer or at least 2^-24
   // away from one, while the division errs by less than 2^-36: rounding up sees the exact quotient.
   const matrix = fitScales({ rows, cols, data, scales, round: Math.ceil });
-  values.forEach((value, i) => {
-    data[i] = quantise(value, matrix, i);
-  });
+  for (let from = 0; from < data.length; from += BLOCK_SIZE) quantiseBlock(source, matrix, from);
   return matrix;
 }
 
@@ -77,12 +73,12 @@ export function importGains(source: TensorSource): Gains {
   if (source.kind === 'q8') {
     throw tensorInvalid('tensor_kind_unsupported', 'Normalisation gains must be floats.');
   }
-  const values = floatsOf(source);
+  const values = Float64Array.from(source.data, (_, i) => floatAt(source, i));
   checkFinite(values);
   let largest = 0;
   for (const value of values) largest = Math.max(largest, Math.abs(value));
   const exponent = largest === 0 ? 0 : checkExponent(floorLog2(largest) - 23);
-  const data = Int32Array.from(values, (value) => roundHalfEven(value * 2 ** -exponent));
+  const data = Int32Array.from(values, (value) => roundHalfEven(value * powerOfTwo(-exponent)));
   return { data, exponent };
 }
 
@@ -108,24 +104,27 @@ function fitScales(options: {
     scale === 0 ? 0 : Math.max(0, floorLog2(scale) - 15 - exponent),
   );
   const fitted = Uint16Array.from(scales, (scale, i) => {
-    const unit = 2 ** (exponent + rowShifts[Math.floor(i / perRow)]!);
+    const unit = powerOfTwo(exponent + rowShifts[Math.floor(i / perRow)]!);
     return Math.min(65_535, round(scale / unit));
   });
   return { rows, cols, data, scales: fitted, rowShifts, exponent };
 }
 
 /**
- * Nearest 8-bit quant of `value` under its block's scale.
+ * Nearest 8-bit quants of one block under its scale, written into `matrix.data`.
  *
- * SAFETY: the quotient has magnitude below 128 and is m / (s * 2^a) with m < 2^24, s < 2^16: unless it is a tie it is
+ * SAFETY: a quotient has magnitude below 128 and is m / (s * 2^a) with m < 2^24, s < 2^16: unless it is a tie it is
  * at least 2^-26 away from one, while the division errs by less than 2^-45.
  */
-function quantise(value: number, matrix: W8Matrix, index: number): number {
-  const scale = matrix.scales[Math.floor(index / BLOCK_SIZE)]!;
-  if (scale === 0) return 0;
-  const shift = matrix.rowShifts[Math.floor(index / matrix.cols)]!;
-  const quant = roundHalfEven(value / (scale * 2 ** (matrix.exponent + shift)));
-  return Math.max(-127, Math.min(127, quant));
+function quantiseBlock(source: FloatSource, matrix: W8Matrix, from: number): void {
+  const scale = matrix.scales[from / BLOCK_SIZE]!;
+  if (scale === 0) return;
+  const shift = matrix.rowShifts[Math.floor(from / matrix.cols)]!;
+  const unit = scale * powerOfTwo(matrix.exponent + shift);
+  for (let i = from; i < from + BLOCK_SIZE; i++) {
+    const quant = roundHalfEven(floatAt(source, i) / unit);
+    matrix.data[i] = Math.max(-127, Math.min(127, quant));
+  }
 }
 
 /** The value of half-precision bits (IEEE 754 binary16), exact. */
@@ -135,29 +134,22 @@ export function decodeHalf(bits: number): number {
   const fraction = bits & 1023;
   if (exponent === 31) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
   if (exponent === 0) return sign * fraction * 2 ** -24;
-  return sign * (1024 + fraction) * 2 ** (exponent - 25);
+  return sign * (1024 + fraction) * powerOfTwo(exponent - 25);
 }
 
-/** floor(log2(x)) of a positive normal double, from its bits. */
-function floorLog2(x: number): number {
-  const view = new DataView(new ArrayBuffer(8));
-  view.setFloat64(0, x);
-  return ((view.getUint32(0) >>> 20) & 0x7ff) - 1023;
-}
+const floatAt = (source: FloatSource, index: number): number =>
+  source.kind === 'f16' ? decodeHalf(source.data[index]!) : source.data[index]!;
 
-const floatsOf = (source: Extract<TensorSource, { kind: 'f16' | 'f32' }>): Float64Array =>
-  source.kind === 'f16'
-    ? Float64Array.from(source.data, decodeHalf)
-    : Float64Array.from(source.data);
-
-function blockMaxima(values: Float64Array): Float64Array {
-  return Float64Array.from({ length: values.length / BLOCK_SIZE }, (_, block) => {
-    let largest = 0;
-    for (let i = block * BLOCK_SIZE; i < (block + 1) * BLOCK_SIZE; i++) {
-      largest = Math.max(largest, Math.abs(values[i]!));
-    }
-    return largest;
-  });
+/** Largest magnitude of each block; refuses infinities and NaN on the way. */
+function blockMaxima(source: FloatSource): Float64Array {
+  const maxima = new Float64Array(source.data.length / BLOCK_SIZE);
+  for (let i = 0; i < source.data.length; i++) {
+    const magnitude = Math.abs(floatAt(source, i));
+    if (!Number.isFinite(magnitude)) throw notFinite();
+    const block = Math.floor(i / BLOCK_SIZE);
+    if (magnitude > maxima[block]!) maxima[block] = magnitude;
+  }
+  return maxima;
 }
 
 const maximum = (values: Float64Array): number =>
@@ -170,9 +162,7 @@ function checkSizes(sizes: { rows: number; cols: number; count: number }): void 
 }
 
 function checkFinite(values: Float64Array): void {
-  if (!values.every((value) => Number.isFinite(value))) {
-    throw tensorInvalid('tensor_not_finite', 'A weight is infinite or not a number.');
-  }
+  if (!values.every((value) => Number.isFinite(value))) throw notFinite();
 }
 
 function checkExponent(exponent: number): number {
@@ -188,6 +178,9 @@ const sizeMismatch = (value: number, wanted: number): EngineError =>
     value,
     remedy: 'Use an undamaged model file whose rows are multiples of 32.',
   });
+
+const notFinite = (): EngineError =>
+  tensorInvalid('tensor_not_finite', 'A weight is infinite or not a number.');
 
 const tensorInvalid = (code: string, message: string): EngineError =>
   new EngineError({ code, message, fault: 'user', remedy: 'Use an undamaged model file.' });

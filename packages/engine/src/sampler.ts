@@ -5,7 +5,7 @@
  */
 import { chachaBlock, chachaKey } from './chacha.js';
 import { EngineError } from './engine-error.js';
-import { roundHalfEven } from './rounding.js';
+import { powerOfTwo, roundHalfEven } from './rounding.js';
 import { EXP2_HIGH, EXP2_LOW } from './tables.js';
 
 export type SamplerSettings = {
@@ -15,7 +15,7 @@ export type SamplerSettings = {
   readonly topK: number;
   /** Keeps the smallest set of largest weights with at least this share of their sum, Q30; 0 or 2^30 is off. */
   readonly topP: number;
-  /** Drops weights below this share of the largest weight, Q30; 0 is off. */
+  /** Drops weights below this share of the largest weight, Q30; 0 is off, more than 2^30 counts as 2^30. */
   readonly minP: number;
 };
 
@@ -98,7 +98,20 @@ function chooseCandidates(options: {
     ids = largestIds(logits, sorted[sorted.length - count]!, count);
   }
   if (sampler.minP === 0) return ids;
-  return (ids ?? Array.from(logits.keys())).filter((id) => weight(scaled[id]!) >= sampler.minP);
+  const floor = scaled[top]! - farthestWith(Math.min(sampler.minP, ONE_Q30));
+  return (ids ?? Array.from(logits.keys())).filter((id) => scaled[id]! >= floor);
+}
+
+/** The largest distance q below the top with exp2n(q) >= `weight`; exp2n never grows (tested over every q). */
+function farthestWith(weight: number): number {
+  let reaches = -1;
+  let fails = 32 * 65_536;
+  while (fails - reaches > 1) {
+    const middle = (reaches + fails) >> 1;
+    if (exp2nNumber(middle) >= weight) reaches = middle;
+    else fails = middle;
+  }
+  return reaches;
 }
 
 /** How many of the `limit` largest logits it takes for their weights to reach `topP` / 2^30 of the sum. */
@@ -201,13 +214,15 @@ function exp2nNumber(q: number): number {
   const low = EXP2_LOW[q % 256]!;
   const upper = (high >>> 15) * low;
   const rest = (upper % 32_768) * 32_768 + (high & 0x7fff) * low + 2 ** 29;
-  return roundHalfEven((Math.floor(upper / 32_768) + Math.floor(rest / ONE_Q30)) / 2 ** shift);
+  return roundHalfEven(
+    (Math.floor(upper / 32_768) + Math.floor(rest / ONE_Q30)) / powerOfTwo(shift),
+  );
 }
 
 /** log2b of arithmetic.md in doubles: the square of a 32-bit mantissa is taken in halves. */
 function log2bNumber(x: number): number {
   const whole = 31 - Math.clz32(x);
-  let mantissa = x * 2 ** (31 - whole);
+  let mantissa = x * powerOfTwo(31 - whole);
   let result = whole;
   for (let step = 0; step < 24; step++) {
     const high = Math.floor(mantissa / 65_536);

@@ -10,11 +10,10 @@ import {
   graphHash,
   metadataString,
   SPEC_ID,
-  SPEC_NAME,
   tablesRoot,
   weightsRoot,
 } from '@assay/engine';
-import { bigEndian, concat, type Hex, isHexOf, keccak, toHex } from '@assay/protocol';
+import { bigEndian, concat, type Hex, keccak, toHex } from '@assay/protocol';
 import { encodeAbiParameters, keccak256, stringToBytes } from 'viem';
 import { readVocabulary, type Vocabulary } from './vocabulary.js';
 
@@ -76,8 +75,7 @@ export function modelIdentity(options: {
     tablesRoot: toHex(tablesRoot(keccak)),
     ...textHashes(metadata),
     boundsHash: toHex(boundsHash(model, keccak)),
-    // TODO: SPEC_ID alone once the engine has frozen it.
-    specId: isHexOf(SPEC_ID, 32) ? SPEC_ID : keccak256(stringToBytes(SPEC_NAME)),
+    specId: SPEC_ID,
   };
   return { ...parts, modelId: modelId(parts) };
 }

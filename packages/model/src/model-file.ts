@@ -86,7 +86,7 @@ export const openTokenizerOnly = (bytes: Uint8Array): TextFile =>
 function openText(file: GgufFile): TextFile {
   const { metadata } = file;
   const config = ggufConfig(file);
-  const tokenizer = createTokenizer(metadata);
+  const tokenizer = createTokenizer(metadata, { contextLength: config.contextLength });
   if (tokenizer.vocabularySize !== config.vocabularySize) {
     throw modelError({
       code: 'model_file_inconsistent',

@@ -45,35 +45,42 @@ export type Tokenizer = {
 };
 
 /**
- * Builds the tokenizer.
+ * Builds the tokenizer. With `contextLength` it refuses, before any work, a text that has more bytes than that many of
+ * its longest entries: cutting a long text takes microseconds per character, and strangers choose the text.
  *
  * @example
  * const tokenizer = createTokenizer(file.metadata);
  * tokenizer.decode(tokenizer.encode('Hello')); // 'Hello'
  */
-export function createTokenizer(metadata: GgufMetadata): Tokenizer {
+export function createTokenizer(
+  metadata: GgufMetadata,
+  options: { readonly contextLength?: number } = {},
+): Tokenizer {
   const vocabulary = readVocabulary(metadata);
   const cutter =
     vocabulary.kind === 'gpt2'
       ? createByteLevelBpe(vocabulary)
       : createSentencePieceBpe(vocabulary);
+  const lengthMax = longestText(vocabulary, cutter, options.contextLength);
   const findAll = findAllSpecials(vocabulary);
   const findPlain = findUserDefined(vocabulary);
-  const encodeParts = (parts: readonly TextPart[]): number[] =>
-    encodeEach(
+  const encodeParts = (parts: readonly TextPart[]): number[] => {
+    checkLength(parts, lengthMax);
+    return encodeEach(
       parts.flatMap((part) => ('id' in part ? [part] : findPlain(wellFormed(part.text)))),
       {
         cutter,
         addsSpace: vocabulary.addsSpace,
       },
     );
+  };
   return {
     vocabulary,
     vocabularySize: vocabulary.entries.length,
     bosId: vocabulary.bosId,
     eosIds: vocabulary.endIds,
     encode(text, options = {}) {
-      checkLength(text);
+      checkLength([{ text }], lengthMax);
       return encodeParts(options.special === true ? findAll(wellFormed(text)) : [{ text }]);
     },
     encodeParts,
@@ -126,12 +133,27 @@ function createDecodeStream(options: {
 /** Lone surrogates have no UTF-8 form; every implementation replaces them, so it is done once, here. */
 const wellFormed = (text: string): string => text.replace(/\p{Surrogate}/gu, '\ufffd');
 
-function checkLength(text: string): void {
-  if (text.length <= TEXT_LENGTH_MAX) return;
+/** UTF-16 units beyond which no text fits: a unit is at least a byte, and no entry adds more than the longest. */
+function longestText(
+  vocabulary: Vocabulary,
+  cutter: TextCutter,
+  contextLength: number | undefined,
+): number {
+  if (contextLength === undefined) return TEXT_LENGTH_MAX;
+  let longest = 1;
+  vocabulary.entries.forEach((_, id) => {
+    longest = Math.max(longest, cutter.bytes(id).length);
+  });
+  return Math.min(TEXT_LENGTH_MAX, longest * contextLength);
+}
+
+function checkLength(parts: readonly TextPart[], lengthMax: number): void {
+  const length = parts.reduce((sum, part) => sum + ('text' in part ? part.text.length : 0), 0);
+  if (length <= lengthMax) return;
   throw modelError({
     code: 'text_too_long',
-    message: `The text has more than ${TEXT_LENGTH_MAX} UTF-16 units.`,
-    value: text.length,
+    message: `The text has ${length} UTF-16 units; at most ${lengthMax} can fit.`,
+    value: length,
   });
 }
 

@@ -121,7 +121,8 @@ function toLetters(word: string): string[] {
 
 function decodeTokens(tokens: readonly string[]): string {
   const bytes = tokens.flatMap((token) => {
-    if ((SPECIALS as readonly string[]).includes(token)) return [...new TextEncoder().encode(token)];
+    if ((SPECIALS as readonly string[]).includes(token))
+      return [...new TextEncoder().encode(token)];
     return [...token].map((letter) => LETTER_BYTES.get(letter)!);
   });
   return new TextDecoder().decode(Uint8Array.from(bytes));

@@ -37,6 +37,8 @@ const ATTEMPTS_MAX = 1000;
 const RECALL_BOOST = 60;
 /** One wording in this many is kept out of training, chosen by the hash of its letters. */
 const HELD_OUT_ONE_IN = 12;
+/** Shorter wordings are what most people ask first, so all of them are trained on. */
+const HELD_OUT_LETTERS_MIN = 18;
 const SYSTEM_SHARE = 0.2;
 const MORE_SHARE = 0.3;
 const EXTRA_TURN_SHARES = [0.42, 0.5, 0.5, 0.5] as const;
@@ -113,8 +115,10 @@ export function heldOutProbes(library: Library, seed: number): readonly Probe[] 
 
 /** Whether a wording is kept out of training; case and punctuation make no difference. */
 export function isHeldOut(question: string): boolean {
+  const letters = bareLetters(question);
+  if (letters.length < HELD_OUT_LETTERS_MIN) return false;
   let hash = 0x811c9dc5;
-  for (const letter of bareLetters(question)) {
+  for (const letter of letters) {
     hash = Math.imul(hash ^ letter.charCodeAt(0), 0x01000193);
   }
   return (hash >>> 8) % HELD_OUT_ONE_IN === 0;
@@ -155,7 +159,10 @@ function ask(
     isHeldOut(text) || library.reserved.has(bareLetters(text));
   const word = (): string => {
     const plain = tidySpaces(expand(pick(draw.random, intent.questions), pool));
-    return isKept(plain) ? plain : typeQuestion(plain, draw.random);
+    if (isKept(plain)) return plain;
+    if (intent.keep === undefined) return typeQuestion(plain, draw.random);
+    // A slip inside a name would teach the model to correct names instead of copying them.
+    return draw.random.unit() < 0.6 ? formal(plain) : plain;
   };
   let question = word();
   for (let attempt = 0; isKept(question) && attempt < ATTEMPTS_MAX; attempt++) question = word();

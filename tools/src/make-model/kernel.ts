@@ -16,12 +16,7 @@ export const PAGES_MAX = 16_384;
 export type Kernel = {
   readonly configure: (...shapeAndAddresses: readonly number[]) => void;
   readonly scratchFloats: () => number;
-  readonly forward: (
-    parameters: number,
-    tokens: number,
-    positions: number,
-    rows: number,
-  ) => number;
+  readonly forward: (parameters: number, tokens: number, positions: number, rows: number) => number;
   readonly gradient: (
     parameters: number,
     gradients: number,
@@ -89,16 +84,6 @@ export function openKernel(
   const { width, heads, kvHeads, hidden, layers, vocabulary, rows } = options.shape;
   const scale = 1 / Math.sqrt(HEAD_SIZE);
   const addresses = [options.table, options.scratch];
-  kernel.configure(
-    width,
-    heads,
-    kvHeads,
-    hidden,
-    layers,
-    vocabulary,
-    rows,
-    scale,
-    ...addresses,
-  );
+  kernel.configure(width, heads, kvHeads, hidden, layers, vocabulary, rows, scale, ...addresses);
   return kernel;
 }

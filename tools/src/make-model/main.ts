@@ -6,29 +6,17 @@
 
 import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { sampleTexts } from './batch.js';
 import { type Tokenizer, trainTokenizer } from './bpe.js';
-import { evaluate, answer, openExaminee, type Score } from './evaluate.js';
-import { roundTrip, writeModelFile } from './gguf-writer.js';
-import { countParameters, MINI } from './shape.js';
+import { answer, evaluate, openExaminee, type Score } from './evaluate.js';
+import { readModelFile, writeModelFile } from './model-bytes.js';
+import { RECIPE, TOKENIZER_DIALOGUES } from './recipe.js';
+import { countParameters } from './shape.js';
 import { type Library, readLibrary } from './text.js';
 import { type Progress, type Recipe, train } from './train.js';
 
-/** What makes the shipped file; any change here or in the text changes its hash. */
-export const RECIPE: Recipe = {
-  shape: MINI,
-  seed: 20260101,
-  steps: 2200,
-  groups: 4,
-  warmupSteps: 60,
-  peakRate: 3e-3,
-  weightDecay: 0.05,
-};
-
-/** Dialogues whose words the tokenizer is counted on. */
-const TOKENIZER_DIALOGUES = 20_000;
 const ROOT = new URL('../../../', import.meta.url);
 
 await main();
@@ -61,8 +49,9 @@ async function main(): Promise<void> {
     report,
     ...(onlyAsk ? { stopAfter: 0 } : {}),
   });
-  if (!onlyAsk) writeResult(writeModelFile(parameters, { shape: recipe.shape, tokenizer }), values.out);
-  await examine(parameters, { library, tokenizer, questions: values.ask });
+  const file = writeModelFile(parameters, { shape: recipe.shape, tokenizer });
+  if (!onlyAsk) writeResult(file, values.out);
+  await examine(file, { library, tokenizer, questions: values.ask });
 }
 
 function describeWork(library: Library, tokenizer: Tokenizer, recipe: Recipe): void {
@@ -84,7 +73,7 @@ function writeResult(file: Uint8Array, path: string): void {
 }
 
 async function examine(
-  parameters: Float32Array,
+  file: Uint8Array,
   exam: {
     readonly library: Library;
     readonly tokenizer: Tokenizer;
@@ -92,8 +81,8 @@ async function examine(
   },
 ): Promise<void> {
   const shape = RECIPE.shape;
-  const rounded = roundTrip(parameters, shape);
-  const examinee = await openExaminee({ parameters: rounded, shape, tokenizer: exam.tokenizer });
+  const parameters = readModelFile(file, shape);
+  const examinee = await openExaminee({ parameters, shape, tokenizer: exam.tokenizer });
   for (const question of exam.questions) {
     say(`> ${question}\n${answer(examinee, [{ role: 'user', content: question }])}`);
   }

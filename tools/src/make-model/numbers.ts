@@ -5,7 +5,7 @@
  * Series: Abramowitz and Stegun 4.1, 4.2 and 4.3.
  */
 
-const LN2 = 0.6931471805599453;
+const LN2 = Math.LN2;
 /** Terms of each series: enough for double precision on the reduced range. */
 const SERIES_TERMS = 24;
 

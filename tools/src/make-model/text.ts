@@ -125,7 +125,9 @@ function reserve(intents: readonly Intent[], slots: Library['slots']): ReadonlyS
     intent.unseen.forEach((pattern, line) => {
       for (let sample = 0; sample < RESERVED_SAMPLES; sample++) {
         const random = createRandom(index, line, sample);
-        reserved.add(bareLetters(tidySpaces(expand(pattern, { random, slots, bindings: new Map() }))));
+        reserved.add(
+          bareLetters(tidySpaces(expand(pattern, { random, slots, bindings: new Map() }))),
+        );
       }
     });
   });

@@ -18,6 +18,8 @@ export type Recipe = {
   readonly steps: number;
   readonly groups: number;
   readonly warmupSteps: number;
+  /** Length of the final fall of the rate to zero. */
+  readonly decaySteps: number;
   readonly peakRate: number;
   readonly weightDecay: number;
 };
@@ -36,7 +38,9 @@ export type Training = {
   readonly threads: number;
   /** Stops early, for tests; the schedule stays that of `recipe.steps`. */
   readonly stopAfter?: number;
+  /** Path of the checkpoint file; without it nothing is saved. */
   readonly checkpoint?: string;
+  readonly checkpointEverySteps?: number;
   readonly now?: () => number;
   readonly report?: (progress: Progress) => void;
 };
@@ -60,10 +64,11 @@ export async function train(training: Training): Promise<Float32Array> {
     const from = loadCheckpoint(crew, training);
     const started = training.now?.() ?? 0;
     const until = Math.min(recipe.steps, training.stopAfter ?? recipe.steps);
+    const every = training.checkpointEverySteps ?? CHECKPOINT_EVERY_STEPS;
     let losses = 0;
     for (let step = from; step < until; step++) {
       losses += takeStep(crew, training, step);
-      if ((step + 1) % CHECKPOINT_EVERY_STEPS === 0) saveCheckpoint(crew, training, step + 1);
+      if ((step + 1) % every === 0) saveCheckpoint(crew, training, step + 1);
       if ((step + 1) % REPORT_EVERY_STEPS === 0) {
         const secondsElapsed = ((training.now?.() ?? 0) - started) / 1000;
         const loss = losses / REPORT_EVERY_STEPS;
@@ -77,11 +82,15 @@ export async function train(training: Training): Promise<Float32Array> {
   }
 }
 
-/** Learning rate of a step: a linear rise, then a linear fall to zero. */
+/**
+ * Learning rate of a step: a linear rise, a plateau, a linear fall to zero (Hägele et al., "Scaling
+ * Laws and Compute-Optimal Training Beyond Fixed Training Durations"). Before the fall it does not
+ * depend on the number of steps, so a run may be made longer without starting again.
+ */
 export function rateAt(recipe: Recipe, step: number): number {
   const rise = (step + 1) / recipe.warmupSteps;
-  const fall = (recipe.steps - step) / (recipe.steps - recipe.warmupSteps);
-  return recipe.peakRate * Math.min(rise, fall);
+  const fall = (recipe.steps - step) / recipe.decaySteps;
+  return recipe.peakRate * Math.min(rise, 1, fall);
 }
 
 /** A view of the weights inside the crew's memory. */
@@ -149,10 +158,26 @@ function power(base: number, exponent: number): number {
   return product;
 }
 
-/** What a checkpoint depends on: another recipe, text or tokenizer starts afresh. */
+/** What a checkpoint depends on, but for the end of the schedule. */
 function fingerprint(training: Training): string {
-  const facts = [training.recipe, training.library.intents, training.tokenizer.merges];
+  const { steps: _steps, decaySteps: _decay, ...recipe } = training.recipe;
+  const facts = [recipe, training.library.intents, training.tokenizer.merges];
   return createHash('sha256').update(JSON.stringify(facts)).digest('hex');
+}
+
+type CheckpointHead = {
+  readonly fingerprint: string;
+  readonly step: number;
+  readonly steps: number;
+  readonly decaySteps: number;
+};
+
+/** Whether a training with this recipe would have come through the checkpoint. */
+function fits(head: CheckpointHead, training: Training): boolean {
+  const { steps, decaySteps } = training.recipe;
+  if (head.fingerprint !== fingerprint(training)) return false;
+  if (head.steps === steps && head.decaySteps === decaySteps) return true;
+  return head.step <= Math.min(steps - decaySteps, head.steps - head.decaySteps);
 }
 
 function stateOf(crew: Crew): Uint8Array {
@@ -162,8 +187,10 @@ function stateOf(crew: Crew): Uint8Array {
 
 function saveCheckpoint(crew: Crew, training: Training, step: number): void {
   if (training.checkpoint === undefined) return;
-  const head = Buffer.from(`${JSON.stringify({ fingerprint: fingerprint(training), step })}\n`);
-  writeFileSync(`${training.checkpoint}.new`, Buffer.concat([head, stateOf(crew)]));
+  const { steps, decaySteps } = training.recipe;
+  const head: CheckpointHead = { fingerprint: fingerprint(training), step, steps, decaySteps };
+  const line = Buffer.from(`${JSON.stringify(head)}\n`);
+  writeFileSync(`${training.checkpoint}.new`, Buffer.concat([line, stateOf(crew)]));
   renameSync(`${training.checkpoint}.new`, training.checkpoint);
 }
 
@@ -171,13 +198,9 @@ function loadCheckpoint(crew: Crew, training: Training): number {
   if (training.checkpoint === undefined || !existsSync(training.checkpoint)) return 0;
   const bytes = readFileSync(training.checkpoint);
   const end = bytes.indexOf('\n');
-  const head = JSON.parse(bytes.subarray(0, end).toString()) as {
-    readonly fingerprint: string;
-    readonly step: number;
-  };
+  const head = JSON.parse(bytes.subarray(0, end).toString()) as CheckpointHead;
   const state = stateOf(crew);
-  const matches = head.fingerprint === fingerprint(training);
-  if (!matches || bytes.length - end - 1 !== state.length) return 0;
+  if (!fits(head, training) || bytes.length - end - 1 !== state.length) return 0;
   state.set(bytes.subarray(end + 1));
   return head.step;
 }

@@ -16,7 +16,7 @@ import { readStored, writeStored } from '../theme.js';
 const KEY = 'assay.conversation';
 
 /** After a stop the provider still signs a receipt for what it delivered; these are the waits before each look. */
-const RECEIPT_WAITS_MS = [250, 500, 1000, 2000, 4000] as const;
+const RECEIPT_WAITS_MS = [250, 500, 1000, 2000, 4000, 8000] as const;
 
 /** OpenAI's code for a prompt that does not fit. */
 const CONTEXT_FULL = 'context_length_exceeded';

@@ -1,6 +1,6 @@
 /** Recent requests, newest first, as they happen; each row leads to its receipt. */
 import type { ReactNode } from 'react';
-import { formatAge, formatCount, formatModel, formatPrice } from '../format.js';
+import { formatAge, formatCount, formatPrice } from '../format.js';
 import type { ActivityItem, Check } from '../gateway.js';
 import { differsAt, makerLetters } from '../parts/hallmark.js';
 import { CrossIcon, TickIcon } from '../parts/icons.js';
@@ -9,9 +9,10 @@ import { receiptHref } from '../route.js';
 export type LedgerProps = {
   readonly items: readonly ActivityItem[];
   readonly nowMs: number;
+  readonly nameOf: (modelId: string) => string;
 };
 
-export function Ledger({ items, nowMs }: LedgerProps): ReactNode {
+export function Ledger({ items, nowMs, nameOf }: LedgerProps): ReactNode {
   return (
     <section className="ledger-part" aria-labelledby="ledger-title">
       <h3 id="ledger-title">Recent requests</h3>
@@ -20,7 +21,7 @@ export function Ledger({ items, nowMs }: LedgerProps): ReactNode {
       ) : (
         <ol className="ledger">
           {items.map((item) => (
-            <Row key={item.jobId} item={item} nowMs={nowMs} />
+            <Row key={item.jobId} item={item} nowMs={nowMs} nameOf={nameOf} />
           ))}
         </ol>
       )}
@@ -28,7 +29,9 @@ export function Ledger({ items, nowMs }: LedgerProps): ReactNode {
   );
 }
 
-function Row({ item, nowMs }: { readonly item: ActivityItem; readonly nowMs: number }): ReactNode {
+type RowProps = Omit<LedgerProps, 'items'> & { readonly item: ActivityItem };
+
+function Row({ item, nowMs, nameOf }: RowProps): ReactNode {
   return (
     <li>
       <a className="ledger-row" href={receiptHref(item.jobId)}>
@@ -36,7 +39,7 @@ function Row({ item, nowMs }: { readonly item: ActivityItem; readonly nowMs: num
           <span className="hidden">Provider </span>
           {makerLetters(item.provider)}
         </span>
-        <span className="ledger-model">{formatModel(item.model)}</span>
+        <span className="ledger-model">{nameOf(item.model)}</span>
         <span className="ledger-tokens">
           {formatCount(item.inputCount)}
           <span className="hidden"> tokens in, </span>

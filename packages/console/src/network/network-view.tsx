@@ -6,6 +6,7 @@ import { Notice } from '../parts/notice.js';
 import { useNow } from '../use-now.js';
 import { Ledger } from './ledger.js';
 import { type NetworkState, totalEarned } from './network-state.js';
+import { Pots } from './pots.js';
 import { Providers } from './providers.js';
 import { Tape } from './tape.js';
 import './network.css';
@@ -15,9 +16,16 @@ export type NetworkViewProps = {
   /** Rows of recent requests; the whole page shows all that are kept. */
   readonly rowsMax: number;
   readonly whole?: boolean;
+  /** A model's name, or its shortened id while none is known. */
+  readonly nameOf: (modelId: string) => string;
 };
 
-export function NetworkView({ state, rowsMax, whole = false }: NetworkViewProps): ReactNode {
+export function NetworkView({
+  state,
+  rowsMax,
+  nameOf,
+  whole = false,
+}: NetworkViewProps): ReactNode {
   const { network, items } = state;
   const nowMs = useNow(1000);
   return (
@@ -34,10 +42,11 @@ export function NetworkView({ state, rowsMax, whole = false }: NetworkViewProps)
           <Figures network={network} />
           <Tape items={items} nowMs={nowMs} />
           <div className="network-column">
-            <Providers providers={network.providers} />
+            <Providers providers={network.providers} nameOf={nameOf} />
+            {whole && <Pots pots={network.money ?? []} />}
             {whole && <Chain network={network} />}
           </div>
-          <Ledger items={items.slice(0, rowsMax)} nowMs={nowMs} />
+          <Ledger items={items.slice(0, rowsMax)} nowMs={nowMs} nameOf={nameOf} />
         </div>
       )}
     </section>
@@ -71,7 +80,7 @@ function Figures({ network }: { readonly network: NetworkAnswer }): ReactNode {
     ['Tokens', formatCount(requests.tokens)],
     ['Paid', formatPrice(requests.paid)],
     ['Earned', formatPrice(totalEarned(network).toString())],
-    ['Re-computed', formatCount(requests.verified)],
+    ['Re-computed', recomputed(requests)],
     ['Block', formatCount(network.chain.block)],
   ] as const;
   return (
@@ -85,6 +94,12 @@ function Figures({ network }: { readonly network: NetworkAnswer }): ReactNode {
     </dl>
   );
 }
+
+/** How many answers were re-computed, and how many of those were not identical. */
+const recomputed = ({ verified, different = 0 }: NetworkAnswer['requests']): string =>
+  different === 0
+    ? formatCount(verified)
+    : `${formatCount(verified)}, ${formatCount(different)} differed`;
 
 function Chain({ network }: { readonly network: NetworkAnswer }): ReactNode {
   const contracts = Object.entries(network.contracts);

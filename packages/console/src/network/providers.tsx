@@ -1,14 +1,15 @@
 /** Who serves: address, endpoint, models, stake and earnings of each provider. */
 import type { ReactNode } from 'react';
-import { formatCounted, formatModel, formatPrice, shortenHex } from '../format.js';
-import type { NetworkProvider, ProviderModel } from '../gateway.js';
+import { formatPrice, shortenHex } from '../format.js';
+import type { NetworkProvider } from '../gateway.js';
 import { makerLetters } from '../parts/hallmark.js';
 
-export function Providers({
-  providers,
-}: {
+export type ProvidersProps = {
   readonly providers: readonly NetworkProvider[];
-}): ReactNode {
+  readonly nameOf: (modelId: string) => string;
+};
+
+export function Providers({ providers, nameOf }: ProvidersProps): ReactNode {
   return (
     <section aria-labelledby="providers-title">
       <h3 id="providers-title">
@@ -21,7 +22,7 @@ export function Providers({
       ) : (
         <ul className="providers">
           {providers.map((provider) => (
-            <Provider key={provider.address} provider={provider} />
+            <Provider key={provider.address} provider={provider} nameOf={nameOf} />
           ))}
         </ul>
       )}
@@ -29,7 +30,9 @@ export function Providers({
   );
 }
 
-function Provider({ provider }: { readonly provider: NetworkProvider }): ReactNode {
+type ProviderProps = Omit<ProvidersProps, 'providers'> & { readonly provider: NetworkProvider };
+
+function Provider({ provider, nameOf }: ProviderProps): ReactNode {
   const { address, endpoint, models, stake, earned, online } = provider;
   return (
     <li className="provider">
@@ -43,10 +46,10 @@ function Provider({ provider }: { readonly provider: NetworkProvider }): ReactNo
             {online ? 'online' : 'offline'}
           </span>
         </p>
-        <p className="provider-models" title={models.map(modelName).join(', ')}>
-          {models.length === 0 ? 'no model' : models.map(modelName).join(', ')}
+        <p className="provider-models" title={models.join(', ')}>
+          {models.length === 0 ? 'no model' : models.map(nameOf).join(', ')}
         </p>
-        <p className="provider-endpoint">{endpoint}</p>
+        <p className="provider-endpoint">{endpoint ?? 'no endpoint'}</p>
       </div>
       <dl className="provider-money">
         <div>
@@ -58,10 +61,6 @@ function Provider({ provider }: { readonly provider: NetworkProvider }): ReactNo
           <dd>{formatPrice(earned)}</dd>
         </div>
       </dl>
-      <span className="hidden">{formatCounted(models.length, 'model')}</span>
     </li>
   );
 }
-
-const modelName = (model: ProviderModel): string =>
-  formatModel(typeof model === 'string' ? model : (model.name ?? model.modelId ?? '?'));

@@ -42,10 +42,10 @@ function followNetwork(
   let stopped = false;
 
   const refresh = async (): Promise<void> => {
-    const next = document.hidden ? keep : await look(() => (streaming ? 'live' : 'polling'));
+    const seen = document.hidden ? UNSEEN : await look(() => (streaming ? 'live' : 'polling'));
     if (stopped) return;
-    change(next);
-    schedule(streaming ? REFRESH_MS : POLL_MS);
+    change(seen.change);
+    schedule(streaming && seen.answered ? REFRESH_MS : POLL_MS);
   };
   const schedule = (delayMs: number): void => {
     clearTimeout(timer);
@@ -77,16 +77,21 @@ function followNetwork(
   };
 }
 
-const keep: Change = (state) => state;
+type Look = { readonly answered: boolean; readonly change: Change };
+
+/** A hidden page asks nothing. */
+const UNSEEN: Look = { answered: true, change: (state) => state };
 
 /** One look at the whole truth, as a change of state; a failed look keeps what was known and says so. */
-async function look(linkNow: () => Link): Promise<Change> {
+async function look(linkNow: () => Link): Promise<Look> {
   try {
     const [network, items] = await Promise.all([readNetwork(), listActivity()]);
     const freshAtMs = Date.now();
-    return () => ({ link: linkNow(), network, items, freshAtMs, failure: null });
+    const change: Change = () => ({ link: linkNow(), network, items, freshAtMs, failure: null });
+    return { answered: true, change };
   } catch (error) {
     const { code, message, remedy } = toAssayError(error);
-    return (state) => ({ ...state, link: 'offline', failure: { code, message, remedy } });
+    const failure = { code, message, remedy };
+    return { answered: false, change: (state) => ({ ...state, link: 'offline', failure }) };
   }
 }

@@ -7,8 +7,8 @@ export function ReceiptsView({ jobId }: { readonly jobId: string | undefined }):
   return (
     <section className="receipts" aria-labelledby="receipts-title">
       <h2 id="receipts-title">Receipts</h2>
-      <LookUp key={jobId} jobId={jobId} />
-      {jobId !== undefined && <Certificate key={jobId} jobId={jobId} standalone />}
+      <LookUp key={`look-up ${jobId}`} jobId={jobId} />
+      {jobId !== undefined && <Certificate key={`receipt ${jobId}`} jobId={jobId} standalone />}
     </section>
   );
 }

@@ -217,7 +217,7 @@ function bringDown(state: State, cause: unknown): void {
   state.phase = { name: 'down', error };
   state.sequencer.detach();
   if (before.name === 'up') void before.anvil.kill();
-  state.options.log.error({ code: error.code, value: error.value, cause }, error.message);
+  state.options.log.error({ code: error.code, value: error.value, err: cause }, error.message);
   state.fail(error);
 }
 
@@ -226,7 +226,7 @@ function handleSealFailure(state: State, cause: unknown): void {
   if (cause instanceof AssayError && cause.code === 'chain_journal_unwritable') {
     bringDown(state, cause);
   } else if (state.phase.name === 'up') {
-    state.options.log.warn({ cause }, 'a block could not be sealed');
+    state.options.log.warn({ err: cause }, 'a block could not be sealed');
     noticeGone(state, state.phase.anvil.client);
   }
 }
@@ -272,7 +272,7 @@ async function takeSnapshot(state: State): Promise<void> {
     const ms = Math.round(performance.now() - startedMs);
     log.info({ number: dump.number, bytes: bytes.length, ms }, 'chain snapshot written');
   } catch (cause) {
-    log.warn({ cause }, 'no chain snapshot this time; the journal has everything');
+    log.warn({ err: cause }, 'no chain snapshot this time; the journal has everything');
     state.tailWork = 0;
   }
 }

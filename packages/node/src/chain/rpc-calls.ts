@@ -43,9 +43,8 @@ export async function answerCall(backend: RpcBackend, call: unknown): Promise<st
 
 function idOf(call: unknown): RpcId {
   const id = isObject(call) ? call.id : undefined;
-  const isId = typeof id === 'string' || typeof id === 'number' || id === null;
-  if (!isId) throw invalidRequest('A call is an object with an id.');
-  return id;
+  if (typeof id === 'string' || id === null || isCount(id)) return id;
+  throw invalidRequest('A call is an object with an id: a text, a whole number or null.');
 }
 
 function checkCall(call: unknown, id: RpcId): CheckedCall {
@@ -82,6 +81,11 @@ function isRawTransaction(value: unknown): value is Hex {
   if (typeof value !== 'string' || !isHex(value) || value.length % 2 !== 0) return false;
   const type = Number.parseInt(value.slice(2, 4), 16);
   return type >= 0xc0 || type === 1 || type === 2 || type === 4;
+}
+
+/** anvil takes no other numbers as id, and the specification advises against fractions. */
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

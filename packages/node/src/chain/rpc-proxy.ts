@@ -141,7 +141,7 @@ function refuse(log: ChainLog, response: ServerResponse, cause: unknown): void {
   try {
     send(response, status, errorText(null, cause));
   } catch (unexpected) {
-    log.error({ cause: unexpected }, 'a request to the chain failed in an unforeseen way');
+    log.error({ err: unexpected }, 'a request to the chain failed in an unforeseen way');
     response.destroy();
   }
 }

@@ -90,7 +90,14 @@ function follow(
   options: Partial<Parameters<typeof followChain>[1]> = {},
 ): Follower {
   const { client, addresses } = chain;
-  const follower = followChain(store, { client, addresses, pollIntervalMs: 20, ...options });
+  const onError = (error: unknown) => console.error(error);
+  const follower = followChain(store, {
+    client,
+    addresses,
+    pollIntervalMs: 20,
+    onError,
+    ...options,
+  });
   followers.add(follower);
   return follower;
 }

@@ -47,6 +47,7 @@ export const CHAIN_TABLES = [
   'models',
   'channels',
   'lanes',
+  'exits',
   'accounts',
   'stakes',
   'money',

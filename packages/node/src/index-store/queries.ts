@@ -3,15 +3,15 @@
  * the words of the network: amounts as `bigint` in atomic units, addresses with their checksum.
  */
 import type { Offer } from '@assay/compute';
-import type { Address, Hex } from '@assay/protocol';
-import { sql } from 'kysely';
+import type { Address, ChannelConfig, Hex } from '@assay/protocol';
+import { type RawBuilder, sql } from 'kysely';
 import { getAddress } from 'viem';
 import type { IndexStore } from './database.js';
 import { indexArgument } from './errors.js';
 import { readCursor } from './ledger.js';
 import { checkHex, modelUsage, NETWORK_USAGE, providerUsage } from './receipts.js';
 import { readRows } from './rows.js';
-import type { ChannelRow, LaneRow, ModelRow, OfferRow, StakeRow, UsageRow } from './schema.js';
+import type { ChannelRow, ExitRow, LaneRow, ModelRow, OfferRow, UsageRow } from './schema.js';
 import { accountId } from './sums.js';
 
 /** Most rows in one answer. */
@@ -58,15 +58,7 @@ export type ListedProvider = {
 
 export type ListedChannel = {
   readonly channelId: Hex;
-  readonly config: {
-    readonly payer: Address;
-    readonly payerAuthorizer: Address;
-    readonly receiver: Address;
-    readonly receiverAuthorizer: Address;
-    readonly token: Address;
-    readonly withdrawDelay: number;
-    readonly salt: Hex;
-  };
+  readonly config: ChannelConfig;
   readonly deposited: bigint;
   readonly claimed: bigint;
   readonly refunded: bigint;
@@ -85,6 +77,8 @@ export type ListedChannel = {
 export type OfferFilter = {
   readonly modelId?: Hex;
   readonly provider?: Address;
+  /** Only of providers with at least this at risk, so that free offers cannot crowd out the others. */
+  readonly stakeMin?: bigint;
   /** Also those that were withdrawn. */
   readonly withWithdrawn?: boolean;
   readonly limit?: number;
@@ -95,12 +89,17 @@ export async function listOffers(
   store: IndexStore,
   filter: OfferFilter = {},
 ): Promise<ListedOffer[]> {
-  const { modelId, provider, withWithdrawn = false, limit = LIST_MAX } = filter;
-  let query = store.db.selectFrom('offers').selectAll();
+  const { modelId, provider, stakeMin = 0n, withWithdrawn = false, limit = LIST_MAX } = filter;
+  const staked = sql<string>`coalesce(staked, '0')`;
+  let query = store.db
+    .selectFrom('offers')
+    .leftJoin('stakes', 'stakes.provider', 'offers.provider')
+    .selectAll('offers')
+    .select(staked.as('staked'));
   if (modelId !== undefined) query = query.where('model_id', '=', checkHex(modelId, 32));
-  if (provider !== undefined) query = query.where('provider', '=', checkHex(provider, 20));
+  if (provider !== undefined) query = query.where('offers.provider', '=', checkHex(provider, 20));
+  if (stakeMin > 0n) query = query.where(isAtLeast(staked, stakeMin));
   if (!withWithdrawn) query = query.where('active', '=', 1);
-  // Decimal text without leading zeros is in numeric order when sorted by length first.
   const rows = await query
     .orderBy(sql`length(output_price)`)
     .orderBy('output_price')
@@ -109,14 +108,17 @@ export async function listOffers(
     .orderBy('offer_id')
     .limit(checkLimit(limit))
     .execute();
-  const stakes = await readStakes(
-    store,
-    rows.map((row) => row.provider),
-  );
-  return rows.map((row) => listedOffer(row, stakes));
+  return rows.map(listedOffer);
 }
 
-const listedOffer = (row: OfferRow, stakes: ReadonlyMap<string, bigint>): ListedOffer => ({
+/** Decimal text without leading zeros is in numeric order when its length is compared first. */
+const isAtLeast = (amount: RawBuilder<string>, least: bigint): RawBuilder<boolean> => {
+  const text = least.toString();
+  return sql`(length(${amount}) > ${text.length}
+    or (length(${amount}) = ${text.length} and ${amount} >= ${text}))`;
+};
+
+const listedOffer = (row: OfferRow & { readonly staked: string }): ListedOffer => ({
   offerId: row.offer_id as Hex,
   provider: getAddress(row.provider),
   endpoint: row.endpoint,
@@ -125,7 +127,7 @@ const listedOffer = (row: OfferRow, stakes: ReadonlyMap<string, bigint>): Listed
   outputPrice: BigInt(row.output_price),
   tier: row.tier,
   active: row.active === 1,
-  stake: stakes.get(row.provider) ?? 0n,
+  stake: BigInt(row.staked),
 });
 
 /** Models that are registered or offered. */
@@ -172,49 +174,46 @@ async function readModels(store: IndexStore, values: readonly string[]): Promise
 const registrationOf = (row: ModelRow | undefined): ListedModel['registration'] =>
   row && { registrant: getAddress(row.registrant), uri: row.uri, block: row.block_number };
 
-/** Everyone who has offered or staked, with what it has at risk and what it earned. */
+/** Everyone who has offered or staked, the largest stake first, with what it earned. */
 export async function listProviders(
   store: IndexStore,
   filter: { readonly limit?: number } = {},
 ): Promise<ListedProvider[]> {
   const { db } = store;
-  const found = await db
+  const staked = sql<string>`coalesce(staked, '0')`;
+  const known = db
     .selectFrom('offers')
     .select('provider')
-    .union(db.selectFrom('stakes').select('provider'))
-    .orderBy('provider')
+    .union(db.selectFrom('stakes').select('provider'));
+  const found = await db
+    .selectFrom(known.as('known'))
+    .leftJoin('stakes', 'stakes.provider', 'known.provider')
+    .select(['known.provider', staked.as('staked')])
+    .orderBy(sql`length(${staked})`, 'desc')
+    .orderBy(staked, 'desc')
+    .orderBy('known.provider')
     .limit(checkLimit(filter.limit ?? LIST_MAX))
     .execute();
   const values = found.map(({ provider }) => provider);
   const offers = await readRows(db, { table: 'offers', column: 'provider', values });
-  const stakes = await readStakes(store, values);
   const earnings = await readEarnings(store, values);
   const usage = await readUsage(store, values.map(providerUsage));
-  return values.map((provider) => {
-    const own = offers.filter((row) => row.provider === provider && row.active === 1);
-    own.sort((a, b) => b.block_number - a.block_number || (a.offer_id < b.offer_id ? -1 : 1));
-    return {
-      address: getAddress(provider),
-      endpoint: own[0]?.endpoint,
-      models: [...new Set(own.map((row) => row.model_id as Hex))].sort(),
-      stake: stakes.get(provider) ?? 0n,
-      ...earnings(provider),
-      usage: usage(providerUsage(provider)),
-    };
-  });
+  return found.map(({ provider, staked: stake }) => ({
+    address: getAddress(provider),
+    ...offeredBy(offers.filter((row) => row.provider === provider && row.active === 1)),
+    stake: BigInt(stake),
+    ...earnings(provider),
+    usage: usage(providerUsage(provider)),
+  }));
 }
 
-async function readStakes(
-  store: IndexStore,
-  providers: readonly string[],
-): Promise<Map<string, bigint>> {
-  const values = [...new Set(providers)];
-  const rows = await readRows(store.db, { table: 'stakes', column: 'provider', values });
-  return new Map(rows.map((row) => [row.provider, stakedBy(row)]));
+function offeredBy(own: readonly OfferRow[]): Pick<ListedProvider, 'endpoint' | 'models'> {
+  const newest = [...own].sort(
+    (a, b) => b.block_number - a.block_number || (a.offer_id < b.offer_id ? -1 : 1),
+  )[0];
+  const models = [...new Set(own.map((row) => row.model_id as Hex))].sort();
+  return { endpoint: newest?.endpoint, models };
 }
-
-const stakedBy = (row: StakeRow): bigint =>
-  BigInt(row.deposited) - BigInt(row.withdrawn) - BigInt(row.slashed);
 
 /** Earnings in the payment token; anyone can open channels in tokens of their own making. */
 async function readEarnings(store: IndexStore, receivers: readonly string[]) {
@@ -278,18 +277,20 @@ export async function listChannels(
 async function withLanes(store: IndexStore, rows: readonly ChannelRow[]): Promise<ListedChannel[]> {
   const values = rows.map((row) => row.channel_id);
   const lanes = await readRows(store.db, { table: 'lanes', column: 'channel_id', values });
-  return rows.map((row) =>
-    listedChannel(
-      row,
-      lanes.filter((lane) => lane.channel_id === row.channel_id),
-    ),
-  );
+  const exits = await readRows(store.db, { table: 'exits', column: 'channel_id', values });
+  return rows.map((row) => ({
+    ...listedChannel(row),
+    exit: exitOf(exits.find(({ channel_id }) => channel_id === row.channel_id)),
+    lanes: lanes
+      .filter(({ channel_id }) => channel_id === row.channel_id)
+      .map(laneOf)
+      .sort((a, b) => a.lane - b.lane),
+  }));
 }
 
-function listedChannel(row: ChannelRow, lanes: readonly LaneRow[]): ListedChannel {
+function listedChannel(row: ChannelRow): Omit<ListedChannel, 'exit' | 'lanes'> {
   const [deposited, claimed] = [BigInt(row.deposited), BigInt(row.claimed)];
   const [refunded, withdrawn] = [BigInt(row.refunded), BigInt(row.withdrawn)];
-  const exit = { amount: BigInt(row.exit_amount), readyAtSeconds: row.exit_at_seconds };
   return {
     channelId: row.channel_id as Hex,
     config: {
@@ -306,16 +307,19 @@ function listedChannel(row: ChannelRow, lanes: readonly LaneRow[]): ListedChanne
     refunded,
     withdrawn,
     available: deposited - refunded - withdrawn - claimed,
-    exit: exit.amount === 0n ? undefined : exit,
-    lanes: lanes
-      .map((lane) => ({
-        lane: lane.lane,
-        claimed: BigInt(lane.claimed),
-        receiptRoot: lane.receipt_root as Hex,
-      }))
-      .sort((a, b) => a.lane - b.lane),
   };
 }
+
+const exitOf = (row: ExitRow | undefined): ListedChannel['exit'] =>
+  row === undefined || row.amount === '0'
+    ? undefined
+    : { amount: BigInt(row.amount), readyAtSeconds: row.ready_at_seconds };
+
+const laneOf = (row: LaneRow): ListedChannel['lanes'][number] => ({
+  lane: row.lane,
+  claimed: BigInt(row.claimed),
+  receiptRoot: row.receipt_root as Hex,
+});
 
 function checkLimit(limit: number): number {
   if (!Number.isInteger(limit) || limit < 1 || limit > LIST_MAX)

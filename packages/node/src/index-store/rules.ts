@@ -25,37 +25,40 @@ export function applyEvent(state: State, history: History, event: ChainEvent): v
 }
 
 function applyChannels(state: State, history: History, event: EventOf<'channels'>): void {
-  if (event.eventName === 'ChannelOpened') openChannel(state, event);
-  else if (event.eventName === 'Claimed') claim(state, history, event);
-  else if (event.eventName === 'Settled') settle(state, event);
+  const name = event.eventName;
+  if (name === 'ChannelOpened') openChannel(state, event);
+  else if (name === 'Deposited') addToChannel(state, event, 'deposited');
+  else if (name === 'Claimed') claim(state, history, event);
+  else if (name === 'Settled') settle(state, event);
+  else if (name === 'Refunded') addToChannel(state, event, 'refunded');
+  else if (name === 'WithdrawInitiated') setExit(state, event.args);
   else {
-    const row = channelOf(state, event);
-    const changed = { ...row, ...changeOf(row, event), block_number: event.blockNumber };
-    state.channels.set(row.channel_id, changed);
+    setExit(state, { ...event.args, amount: 0n, readyAt: 0 });
+    addToChannel(state, event, 'withdrawn');
   }
 }
 
-type ChannelChange = Exclude<
-  EventOf<'channels'>,
-  { eventName: 'ChannelOpened' | 'Claimed' | 'Settled' }
->;
+function addToChannel(
+  state: State,
+  event: Extract<ChainEvent, { eventName: 'Deposited' | 'Refunded' | 'WithdrawFinalized' }>,
+  column: 'deposited' | 'refunded' | 'withdrawn',
+): void {
+  const row = channelOf(state, event);
+  const sum = plus(row[column], event.args.amount);
+  const changed = { ...row, [column]: sum, block_number: event.blockNumber };
+  state.channels.set(row.channel_id, changed);
+}
 
-function changeOf(row: ChannelRow, event: ChannelChange): Partial<ChannelRow> {
-  const { amount } = event.args;
-  switch (event.eventName) {
-    case 'Deposited':
-      return { deposited: plus(row.deposited, amount) };
-    case 'Refunded':
-      return { refunded: plus(row.refunded, amount) };
-    case 'WithdrawInitiated': {
-      const exit_at_seconds = amount === 0n ? 0 : event.args.readyAt;
-      return { exit_amount: amount.toString(), exit_at_seconds };
-    }
-    case 'WithdrawFinalized': {
-      const withdrawn = plus(row.withdrawn, amount);
-      return { withdrawn, exit_amount: '0', exit_at_seconds: 0 };
-    }
-  }
+/** Apart from the channel, because anyone may ask for an exit from a channel that was never opened. */
+function setExit(
+  state: State,
+  exit: { readonly channelId: string; readonly amount: bigint; readonly readyAt: number },
+): void {
+  state.exits.set(exit.channelId, {
+    channel_id: exit.channelId,
+    amount: exit.amount.toString(),
+    ready_at_seconds: exit.amount === 0n ? 0 : exit.readyAt,
+  });
 }
 
 function settle(state: State, event: Extract<ChainEvent, { eventName: 'Settled' }>): void {
@@ -86,8 +89,6 @@ function openChannel(
     claimed: '0',
     refunded: '0',
     withdrawn: '0',
-    exit_amount: '0',
-    exit_at_seconds: 0,
     block_number: event.blockNumber,
   });
 }
@@ -135,7 +136,9 @@ function channelOf(
 function applyStake(state: State, event: EventOf<'stake'>): void {
   const provider = lower(event.args.provider);
   const row = state.stakes.get(provider) ?? noStake(provider);
-  state.stakes.set(provider, { ...row, ...stakeChange(row, event) });
+  const next = { ...row, ...stakeChange(row, event) };
+  const staked = BigInt(next.deposited) - BigInt(next.withdrawn) - BigInt(next.slashed);
+  state.stakes.set(provider, { ...next, staked: staked.toString() });
 }
 
 function stakeChange(row: StakeRow, event: EventOf<'stake'>): Partial<StakeRow> {
@@ -159,6 +162,7 @@ function stakeChange(row: StakeRow, event: EventOf<'stake'>): Partial<StakeRow> 
 
 const noStake = (provider: string): StakeRow => ({
   provider,
+  staked: '0',
   deposited: '0',
   withdrawn: '0',
   slashed: '0',

@@ -3,7 +3,7 @@
  *
  * - `cursor`, `checkpoints`: how far the chain was followed; bookkeeping, not part of what is compared.
  * - `blocks`, `logs`, `claims`, `epochs`: one row per thing that happened; cut at a block number.
- * - `offers`, `models`, `channels`, `lanes`, `accounts`, `stakes`: state folded from `logs`; folded again per subject.
+ * - `offers`, `models`, `channels`, `lanes`, `exits`, `accounts`, `stakes`: state folded from `logs`; folded again per subject.
  * - `money`, `earnings`: exact sums over state rows; they follow every change of a row by its difference.
  * - `receipts`, `envelopes`, `usage`: what nodes tell each other off chain; no chain event touches them.
  *
@@ -84,10 +84,14 @@ export type ChannelRow = {
   readonly claimed: string;
   readonly refunded: string;
   readonly withdrawn: string;
-  /** Amount that the payer asked back, and from when it may be taken; 0 when nothing is pending. */
-  readonly exit_amount: string;
-  readonly exit_at_seconds: number;
   readonly block_number: number;
+};
+
+/** What a payer asked back, and from when it may be taken; it may ask before the channel is opened. */
+export type ExitRow = {
+  readonly channel_id: string;
+  readonly amount: string;
+  readonly ready_at_seconds: number;
 };
 
 export type LaneRow = {
@@ -108,6 +112,8 @@ export type AccountRow = {
 
 export type StakeRow = {
   readonly provider: string;
+  /** What is at risk now: deposited - withdrawn - slashed. */
+  readonly staked: string;
   readonly deposited: string;
   readonly withdrawn: string;
   readonly slashed: string;
@@ -199,6 +205,7 @@ export type Tables = {
   models: ModelRow;
   channels: ChannelRow;
   lanes: LaneRow;
+  exits: ExitRow;
   accounts: AccountRow;
   stakes: StakeRow;
   claims: ClaimRow;
@@ -238,8 +245,10 @@ create table if not exists channels (
   channel_id text primary key, payer text not null, payer_authorizer text not null,
   receiver text not null, receiver_authorizer text not null, token text not null,
   withdraw_delay_seconds bigint not null, salt text not null, deposited text not null,
-  claimed text not null, refunded text not null, withdrawn text not null, exit_amount text not null,
-  exit_at_seconds bigint not null, block_number bigint not null);
+  claimed text not null, refunded text not null, withdrawn text not null,
+  block_number bigint not null);
+create table if not exists exits (
+  channel_id text primary key, amount text not null, ready_at_seconds bigint not null);
 create index if not exists channels_payer on channels (payer);
 create index if not exists channels_receiver on channels (receiver);
 create table if not exists lanes (
@@ -248,7 +257,8 @@ create table if not exists lanes (
 create table if not exists accounts (
   account_id text primary key, receiver text not null, token text not null, settled text not null);
 create table if not exists stakes (
-  provider text primary key, deposited text not null, withdrawn text not null, slashed text not null,
+  provider text primary key, staked text not null, deposited text not null,
+  withdrawn text not null, slashed text not null,
   exit_amount text not null, exit_at_seconds bigint not null);
 create table if not exists claims (
   block_number bigint not null, log_index integer not null, channel_id text not null,

@@ -11,13 +11,22 @@ import {
   upsertRows,
   type Writer,
 } from './rows.js';
-import type { AccountRow, ChannelRow, LaneRow, ModelRow, OfferRow, StakeRow } from './schema.js';
+import type {
+  AccountRow,
+  ChannelRow,
+  ExitRow,
+  LaneRow,
+  ModelRow,
+  OfferRow,
+  StakeRow,
+} from './schema.js';
 import { moveSums } from './sums.js';
 
 /** All state rows that a fold may touch, by key. Rows are never changed, only replaced. */
 export type State = {
   readonly channels: Map<string, ChannelRow>;
   readonly lanes: Map<string, LaneRow>;
+  readonly exits: Map<string, ExitRow>;
   readonly accounts: Map<string, AccountRow>;
   readonly stakes: Map<string, StakeRow>;
   readonly offers: Map<string, OfferRow>;
@@ -28,6 +37,7 @@ export type State = {
 const KEYS: { readonly [T in keyof State]: readonly [string, ...string[]] } = {
   channels: ['channel_id'],
   lanes: ['channel_id', 'lane'],
+  exits: ['channel_id'],
   accounts: ['account_id'],
   stakes: ['provider'],
   offers: ['offer_id'],
@@ -38,6 +48,7 @@ export const STATE_TABLES = Object.keys(KEYS) as (keyof State)[];
 export const emptyState = (): State => ({
   channels: new Map(),
   lanes: new Map(),
+  exits: new Map(),
   accounts: new Map(),
   stakes: new Map(),
   offers: new Map(),

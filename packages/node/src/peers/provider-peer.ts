@@ -43,10 +43,10 @@ export const fetchProviderInfo = async (endpoint: string): Promise<ProviderInfo>
 
 async function* startJob(endpoint: string, request: JobRequest): AsyncGenerator<JobEvent, void> {
   const url = `${endpoint}/v1/jobs`;
-  const answer = await openAnswer({ method: 'POST', url, body: encodeJson(request) });
+  const body = encodeJson(request);
+  const answer = await openAnswer({ method: 'POST', url, body, timeoutMs: STREAM_SILENCE_MS });
   if (answer.statusCode !== 200)
     throw refusal(url, answer, (await readBody(answer, ANSWER_BYTES_MAX)).toString('utf8'));
-  answer.setTimeout(STREAM_SILENCE_MS, () => answer.destroy(new Error('the provider fell silent')));
   try {
     for await (const line of createInterface({
       input: answer,
@@ -66,7 +66,6 @@ async function* startJob(endpoint: string, request: JobRequest): AsyncGenerator<
       cause,
     });
   } finally {
-    if (answer.complete) answer.setTimeout(0);
-    else answer.destroy();
+    if (!answer.complete) answer.destroy();
   }
 }

@@ -116,6 +116,13 @@ export async function startProvider(
   };
 }
 
+/** A name that can be typed: `Assay Mini` becomes `assay-mini`. */
+const slug = (name: string): string =>
+  name
+    .toLowerCase()
+    .replace(/[^\w.:-]+/g, '-')
+    .slice(0, 64);
+
 type Opened = {
   readonly engine: EngineHost;
   readonly file: ModelFile;
@@ -131,7 +138,7 @@ async function openServedModel(home: string, options: ProviderRoleOptions): Prom
   const path = cacheModel(home, modelId, source);
   const info: ModelInfo = {
     modelId,
-    name: options.name ?? file.name,
+    name: options.name ?? slug(file.name),
     contextLength: file.contextLength,
     inputPrice: BigInt(options.inputPrice),
     outputPrice: BigInt(options.outputPrice),

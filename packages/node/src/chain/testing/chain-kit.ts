@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Hex } from '@assay/protocol';
-import { createPublicClient, http } from 'viem';
+import { createPublicClient, http, type PublicClient } from 'viem';
 import { type ClockSource, LOCAL_CHAIN_ID, localAccount } from '../index.js';
 
 /** A folder that is removed at the end of the process. */
@@ -51,7 +51,7 @@ export function callRpc(url: string, method: string, params: unknown[] = []): Pr
   return postRpc(url, JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }));
 }
 
-export const publicClient = (rpcUrl: string) =>
+export const publicClient = (rpcUrl: string): PublicClient =>
   createPublicClient({ transport: http(rpcUrl, { retryCount: 0 }), pollingInterval: 20 });
 
 export type TransferOptions = {
@@ -148,4 +148,22 @@ export async function eventually(check: () => boolean | Promise<boolean>, timeou
       throw new Error(`not true within ${timeoutMs} ms: ${check}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
+}
+
+/** What the tests read of a receipt. */
+export type Receipt = {
+  readonly status: Hex;
+  readonly blockHash: Hex;
+  readonly blockNumber: Hex;
+  readonly contractAddress: Hex;
+};
+
+export async function waitForReceipt(rpcUrl: string, hash: Hex): Promise<Receipt> {
+  let receipt: Receipt | null = null;
+  await eventually(async () => {
+    const { body } = await callRpc(rpcUrl, 'eth_getTransactionReceipt', [hash]);
+    receipt = (body.result ?? null) as Receipt | null;
+    return receipt !== null;
+  });
+  return receipt!;
 }

@@ -38,7 +38,7 @@ const START_TIMEOUT_MS = 15_000;
 const MEMORY_BYTES_MAX = 6_000_000_000;
 /** Below the largest transaction of EIP-7825 (2^24). */
 const GAS = numberToHex(16_000_000);
-const DOLLARS = 10n ** 15n;
+const DOLLARS = 10n ** 12n;
 const PEOPLE = 6;
 
 export type TestChain = {

@@ -1,0 +1,345 @@
+import { writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { createServer } from 'node:net';
+import type { Hex } from '@assay/protocol';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  type ChainEngine,
+  connectExternalChain,
+  LOCAL_CHAIN_ID,
+  localAccount,
+  startEmbeddedChain,
+} from './index.js';
+import {
+  COUNTER_CODE,
+  callRpc,
+  jumpingClock,
+  postRpc,
+  publicClient,
+  signTransfer,
+  temporaryHome,
+  timeLockCode,
+  waitForReceipt,
+} from './testing/chain-kit.js';
+
+const home = temporaryHome();
+const clock = jumpingClock();
+let chain: ChainEngine;
+const address = (index: number) => localAccount({ chainId: LOCAL_CHAIN_ID, index }).address;
+const send = async (raw: Hex) =>
+  (await callRpc(chain.rpcUrl, 'eth_sendRawTransaction', [raw])).body.result as Hex;
+const receiptOf = (hash: Hex) => waitForReceipt(chain.rpcUrl, hash);
+
+beforeAll(async () => {
+  chain = await startEmbeddedChain({ home, port: 0, clock });
+});
+afterAll(() => chain.stop());
+
+describe('startEmbeddedChain', () => {
+  it('seals a transaction within moments and makes no empty blocks', async () => {
+    expect(chain).toMatchObject({ kind: 'embedded', chainId: LOCAL_CHAIN_ID });
+    const before = await chain.head();
+    const receipt = await receiptOf(await send(await signTransfer({ from: 0, nonce: 0 })));
+    expect(receipt.status).toBe('0x1');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const head = await chain.head();
+    expect(head.number).toBe(before.number + 1);
+    expect(head.hash).toBe(receipt.blockHash);
+    expect(head.timestamp).toBeGreaterThanOrEqual(before.timestamp);
+  });
+
+  it('takes 200 transactions of ten senders at once', async () => {
+    const nonces = [1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    const raws: Hex[][] = [];
+    for (let from = 0; from < 10; from++) {
+      const first = nonces[from]!;
+      const numbers = Array.from({ length: 20 }, (_, k) =>
+        signTransfer({ from, nonce: first + k }),
+      );
+      raws.push(await Promise.all(numbers));
+    }
+    const senders = raws.map(async (own) => {
+      const hashes: Hex[] = [];
+      for (const raw of own) hashes.push(await send(raw));
+      return hashes;
+    });
+    const hashes = (await Promise.all(senders)).flat();
+    expect(new Set(hashes).size).toBe(200);
+    const receipts = await Promise.all(hashes.map(receiptOf));
+    expect(receipts.every((receipt) => receipt.status === '0x1')).toBe(true);
+  });
+
+  it('waits for the missing nonce, and takes a repeated transaction once', async () => {
+    const later = await signTransfer({ from: 1, nonce: 21 });
+    const hash = await send(later);
+    expect(await send(later)).toBe(hash);
+    const { body } = await callRpc(chain.rpcUrl, 'eth_getTransactionReceipt', [hash]);
+    expect(body.result).toBeNull();
+    await send(await signTransfer({ from: 1, nonce: 20 }));
+    expect((await receiptOf(hash)).status).toBe('0x1');
+    const again = await callRpc(chain.rpcUrl, 'eth_sendRawTransaction', [later]);
+    expect(again.body.error?.message).toMatch(/nonce too low/);
+  });
+
+  it('goes on after transactions that become impossible', async () => {
+    const value = 6_000n * 10n ** 18n; // Either of the two can be paid, not both.
+    const first = await send(await signTransfer({ from: 2, nonce: 20, value }));
+    const second = await send(await signTransfer({ from: 2, nonce: 21, value }));
+    expect((await receiptOf(first)).status).toBe('0x1');
+    const lost = await callRpc(chain.rpcUrl, 'eth_getTransactionReceipt', [second]);
+    expect(lost.body.result).toBeNull();
+    const next = await send(await signTransfer({ from: 2, nonce: 21 }));
+    expect((await receiptOf(next)).status).toBe('0x1');
+  });
+
+  it('puts a replacement in the block instead of the replaced', async () => {
+    const account = localAccount({ chainId: LOCAL_CHAIN_ID, index: 3 });
+    const base = {
+      type: 'eip1559',
+      chainId: LOCAL_CHAIN_ID,
+      gas: 21_000n,
+      to: address(4),
+    } as const;
+    const gap = { ...base, nonce: 21, maxFeePerGas: 10n ** 11n, maxPriorityFeePerGas: 1n };
+    const old = await send(await account.signTransaction(gap));
+    const better = { ...gap, maxFeePerGas: 2n * 10n ** 11n, maxPriorityFeePerGas: 10n ** 9n };
+    const replacement = await send(await account.signTransaction(better));
+    await send(await signTransfer({ from: 3, nonce: 20 }));
+    expect((await receiptOf(replacement)).status).toBe('0x1');
+    const lost = await callRpc(chain.rpcUrl, 'eth_getTransactionByHash', [old]);
+    expect(lost.body.result).toBeNull();
+  });
+
+  it('keeps time through jumps of the clock', async () => {
+    const sealOne = async (nonce: number) => {
+      const receipt = await receiptOf(await send(await signTransfer({ from: 5, nonce })));
+      const block = await publicClient(chain.rpcUrl).getBlock({ blockHash: receipt.blockHash });
+      return Number(block.timestamp);
+    };
+    const now = await sealOne(20);
+    clock.jump(86_400);
+    const tomorrow = await sealOne(21);
+    expect(tomorrow).toBeGreaterThanOrEqual(now + 86_400);
+    clock.jump(-10 * 86_400);
+    const later = await sealOne(22);
+    expect(later).toBeGreaterThanOrEqual(tomorrow);
+    expect(later).toBeLessThan(tomorrow + 60);
+    clock.jump(10 * 86_400);
+  });
+
+  it('lets a time lock end on an idle chain', async () => {
+    const client = publicClient(chain.rpcUrl);
+    const moment = (await chain.head()).timestamp + 900;
+    const data = timeLockCode(moment);
+    const deployed = await receiptOf(
+      await send(await signTransfer({ from: 6, nonce: 20, to: undefined, value: 0n, data })),
+    );
+    const call = { account: address(6), to: deployed.contractAddress };
+    await expect(client.estimateGas(call)).rejects.toThrow(/revert/);
+    const { number } = await chain.head();
+    clock.jump(1_000);
+    await client.call(call);
+    expect(await client.estimateGas(call)).toBeGreaterThan(21_000n);
+    expect((await chain.head()).number).toBe(number);
+    const raw = await signTransfer({ from: 6, nonce: 21, to: call.to, value: 0n });
+    expect((await receiptOf(await send(raw))).status).toBe('0x1');
+  });
+
+  it('serves the logs of all blocks', async () => {
+    const deploy = { from: 7, nonce: 20, to: undefined, value: 0n, data: COUNTER_CODE };
+    const { contractAddress } = await receiptOf(await send(await signTransfer(deploy)));
+    const call = { from: 7, to: contractAddress, value: 0n };
+    await receiptOf(await send(await signTransfer({ ...call, nonce: 21 })));
+    await receiptOf(await send(await signTransfer({ ...call, nonce: 22 })));
+    const logs = await publicClient(chain.rpcUrl).getLogs({
+      address: contractAddress,
+      fromBlock: 0n,
+    });
+    expect(logs.map((log) => Number(log.data))).toEqual([1, 2]);
+  });
+
+  it('refuses a second process on the same folder', async () => {
+    await expect(startEmbeddedChain({ home, port: 0 })).rejects.toMatchObject({
+      code: 'home_in_use',
+    });
+  });
+
+  it('refuses a folder that cannot be', async () => {
+    const file = `${temporaryHome()}/file`;
+    writeFileSync(file, '');
+    await expect(startEmbeddedChain({ home: file, port: 0 })).rejects.toMatchObject({
+      code: 'home_unwritable',
+    });
+  });
+
+  it('takes the next port when the wanted one is busy, and says so', async () => {
+    const port = Number(new URL(chain.rpcUrl).port);
+    const said: string[] = [];
+    const keep = (_: object, message: string) => void said.push(message);
+    const log = { info: () => {}, warn: keep, error: keep };
+    const other = await startEmbeddedChain({ home: temporaryHome(), port, log });
+    expect(Number(new URL(other.rpcUrl).port)).toBeGreaterThan(port);
+    expect(said.join()).toMatch(/port is busy/);
+    expect(other.genesisHash).not.toBe(chain.genesisHash);
+    await other.stop();
+  });
+
+  it('frees folder and port when it is stopped, and when it fails to start', async () => {
+    const folder = temporaryHome();
+    const failing = { home: folder, port: 0, anvilProgram: '/bin/false' };
+    await expect(startEmbeddedChain(failing)).rejects.toMatchObject({ code: 'anvil_unstartable' });
+    const one = await startEmbeddedChain({ home: folder, port: 0 });
+    await one.stop();
+    const port = Number(new URL(one.rpcUrl).port);
+    const two = await startEmbeddedChain({ home: folder, port });
+    expect(two.rpcUrl).toBe(one.rpcUrl);
+    expect(two.genesisHash).toBe(one.genesisHash);
+    await two.stop();
+    await expect(callRpc(two.rpcUrl, 'eth_chainId')).rejects.toThrow();
+  });
+});
+
+describe('the endpoint', () => {
+  const codeOf = async (body: string, headers = {}) => {
+    const answer = await postRpc(chain.rpcUrl, body, headers);
+    return [answer.status, answer.body.error?.code, answer.body.error?.data?.code];
+  };
+
+  it.each(['anvil_setBalance', 'evm_mine', 'eth_sendTransaction', 'txpool_content', 'debug_x'])(
+    'does not serve %s',
+    async (method) => {
+      const { body } = await callRpc(chain.rpcUrl, method);
+      expect(body.error).toMatchObject({ code: -32601, data: { code: 'method_not_available' } });
+    },
+  );
+
+  it('gives out no accounts that the chain would sign for', async () => {
+    expect((await callRpc(chain.rpcUrl, 'eth_accounts')).body.result).toEqual([]);
+  });
+
+  it('answers what is not a call', async () => {
+    expect(await codeOf('{')).toEqual([400, -32700, 'malformed_json']);
+    expect(await codeOf('[]')).toEqual([400, -32600, 'invalid_request']);
+    const noCall = [200, -32600, 'invalid_request'];
+    expect(await codeOf('7')).toEqual(noCall);
+    expect(await codeOf('{"method":"eth_chainId"}')).toEqual([200, -32600, 'invalid_request']);
+    expect(await codeOf('{"id":1.5,"method":"eth_chainId"}')).toEqual(noCall);
+    expect(await codeOf('{"id":-1,"method":"eth_chainId"}')).toEqual(noCall);
+    expect(await codeOf('{"id":1,"method":7}')).toEqual([200, -32600, 'invalid_request']);
+    const named = '{"id":1,"method":"eth_chainId","params":{}}';
+    expect(await codeOf(named)).toEqual([200, -32602, 'invalid_params']);
+    const nested = '['.repeat(100_000);
+    expect(await codeOf(nested)).toEqual([400, -32700, 'malformed_json']);
+  });
+
+  it.each(['0x', '0x1', '0x1234', '0x7e00', '0x03aa', 'f86c', 7, null])(
+    'refuses %s as a transaction',
+    async (raw) => {
+      const { body } = await callRpc(chain.rpcUrl, 'eth_sendRawTransaction', [raw]);
+      expect(body.error?.code).toBe(-32602);
+    },
+  );
+
+  it('refuses transactions of another chain, without money and too large', async () => {
+    const account = localAccount({ chainId: LOCAL_CHAIN_ID, index: 8 });
+    const base = {
+      type: 'eip1559',
+      gas: 21_000n,
+      maxFeePerGas: 10n ** 11n,
+      to: address(1),
+    } as const;
+    const foreign = await account.signTransaction({ ...base, chainId: 1, nonce: 20 });
+    const rich = await signTransfer({ from: 8, nonce: 20, value: 10n ** 30n });
+    for (const raw of [foreign, rich]) {
+      const { body } = await callRpc(chain.rpcUrl, 'eth_sendRawTransaction', [raw]);
+      expect(body.error?.code).toBe(-32003);
+    }
+    const large = `0x02${'00'.repeat(131_072)}`;
+    const { body } = await callRpc(chain.rpcUrl, 'eth_sendRawTransaction', [large]);
+    expect(body.error?.data?.code).toBe('transaction_too_large');
+    const fine = await send(await signTransfer({ from: 8, nonce: 20 }));
+    expect((await receiptOf(fine)).status).toBe('0x1');
+  });
+
+  it('answers a batch in order, errors among results', async () => {
+    const calls = ['eth_chainId', 'evm_mine', 'net_version'].map((method, id) => ({ id, method }));
+    const answer = await postRpc(chain.rpcUrl, JSON.stringify(calls));
+    const list = answer.body as unknown as { id: number; result?: string; error?: object }[];
+    expect(list.map((each) => each.id)).toEqual([0, 1, 2]);
+    expect(list[0]?.result).toBe('0x7a69');
+    expect(list[1]?.error).toBeDefined();
+    expect(list[2]?.result).toBe('31337');
+  });
+
+  it('takes the ids that clients use', async () => {
+    for (const id of [0, 'text', null, '"', 2 ** 53 - 1]) {
+      const body = JSON.stringify({ id, method: 'eth_chainId' });
+      expect((await postRpc(chain.rpcUrl, body)).body).toMatchObject({ id, result: '0x7a69' });
+    }
+  });
+
+  it('limits batch and body', async () => {
+    const batch = JSON.stringify(Array(257).fill({ id: 1, method: 'eth_chainId' }));
+    expect(await codeOf(batch)).toEqual([413, -32005, 'batch_too_large']);
+    const large = JSON.stringify({ id: 1, method: 'eth_chainId', params: ['x'.repeat(3_000_000)] });
+    expect(await codeOf(large)).toEqual([413, -32005, 'body_too_large']);
+  });
+
+  it('limits a body of unknown length while it arrives', async () => {
+    const status = await new Promise((resolve, reject) => {
+      const outgoing = request(chain.rpcUrl, { method: 'POST' }, (answer) => {
+        resolve(answer.statusCode);
+        answer.resume();
+      });
+      outgoing.on('error', reject);
+      for (let chunk = 0; chunk < 40; chunk++) outgoing.write('x'.repeat(65_536));
+    });
+    expect(status).toBe(413);
+  });
+
+  it('refuses other pages and names', async () => {
+    const call = JSON.stringify({ id: 1, method: 'eth_chainId' });
+    const foreign = { origin: 'https://example.com' };
+    expect(await codeOf(call, foreign)).toEqual([403, -32600, 'origin_not_allowed']);
+    const status = await new Promise((resolve, reject) => {
+      const options = { method: 'POST', headers: { host: 'example.com' } };
+      request(chain.rpcUrl, options, (answer) => resolve(answer.resume().statusCode))
+        .on('error', reject)
+        .end(call);
+    });
+    expect(status).toBe(403);
+    expect((await fetch(chain.rpcUrl)).status).toBe(405);
+  });
+
+  it('answers a thousand calls at once', async () => {
+    const calls = Array.from({ length: 1_000 }, () => callRpc(chain.rpcUrl, 'eth_blockNumber'));
+    const answers = await Promise.all(calls);
+    expect(answers.every(({ status, body }) => status === 200 && body.result)).toBe(true);
+  });
+});
+
+describe('connectExternalChain', () => {
+  it('is the same small interface over any address', async () => {
+    const outside = await connectExternalChain({ rpcUrl: chain.rpcUrl, chainId: LOCAL_CHAIN_ID });
+    expect(outside).toMatchObject({ kind: 'external', chainId: LOCAL_CHAIN_ID });
+    expect(outside.genesisHash).toBe(chain.genesisHash);
+    expect(await outside.head()).toEqual(await chain.head());
+    await outside.stop();
+  });
+
+  it('refuses the wrong chain and an address where none is', async () => {
+    await expect(connectExternalChain({ rpcUrl: chain.rpcUrl, chainId: 1 })).rejects.toMatchObject({
+      code: 'wrong_chain',
+    });
+    const nobody = createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => nobody.once('listening', resolve));
+    const { port } = nobody.address() as { port: number };
+    await new Promise((resolve) => nobody.close(resolve));
+    for (const rpcUrl of [`http://127.0.0.1:${port}/key`, 'nonsense', 'file:///x']) {
+      await expect(connectExternalChain({ rpcUrl })).rejects.toMatchObject({
+        code: 'chain_unreachable',
+        value: expect.not.stringContaining('key'),
+      });
+    }
+  });
+});

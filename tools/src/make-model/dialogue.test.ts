@@ -1,0 +1,61 @@
+/** Seeds: 1, 2, 2026. */
+
+import { describe, expect, it } from 'vitest';
+import { createDialogue, heldOutProbes, unseenProbes } from './dialogue.js';
+import { readText } from './fixture.js';
+import { createRandom } from './random.js';
+import { bareLetters } from './text.js';
+
+const library = readText();
+
+describe('the text', () => {
+  it('has answers in whole sentences that fit on a line of plain ASCII', () => {
+    for (const { name, answers, more, recalled } of library.intents) {
+      for (const answer of [...answers, ...more, ...recalled]) {
+        expect(answer, name).toMatch(/^[A-Za-z][\x20-\x7e]*[.!?]$/);
+      }
+    }
+  });
+
+  it('has at least 250 intents, each with a phrasing that is only for the evaluation', () => {
+    expect(library.intents.length).toBeGreaterThanOrEqual(250);
+    for (const { name, unseen } of library.intents) {
+      if (name !== 'ask-my-name') expect(unseen.length, name).toBeGreaterThan(0);
+    }
+  });
+});
+
+describe('createDialogue', () => {
+  const dialogues = Array.from({ length: 4_000 }, (_, index) =>
+    createDialogue(library, createRandom(1, index)),
+  );
+
+  it('is a function of its seed', () => {
+    expect(createDialogue(library, createRandom(1, 5))).toEqual(dialogues[5]);
+    expect(createDialogue(library, createRandom(2, 5))).not.toEqual(dialogues[5]);
+  });
+
+  it('never asks what the evaluation asks', () => {
+    const probes = [...unseenProbes(library, 2026), ...heldOutProbes(library, 2026)];
+    const asked = new Set(probes.map((probe) => bareLetters(probe.question)));
+    const typed = dialogues.flat().filter((message) => message.role === 'user');
+    expect(typed.filter((message) => asked.has(bareLetters(message.content)))).toEqual([]);
+  });
+
+  it('fills every slot', () => {
+    for (const message of dialogues.flat()) expect(message.content).not.toMatch(/[{}<>|]/);
+  });
+
+  it('remembers a name that was said', () => {
+    const recalls = dialogues.filter((dialogue) =>
+      dialogue.some((message) => message.content.startsWith('Your name is')),
+    );
+    expect(recalls.length).toBeGreaterThan(20);
+    for (const dialogue of recalls) {
+      const at = dialogue.findIndex((message) => message.content.startsWith('Your name is'));
+      const name = dialogue[at]!.content.slice('Your name is '.length, -1);
+      const before = dialogue.slice(0, at).map((message) => message.content);
+      expect(before.some((content) => content.includes(name))).toBe(true);
+    }
+  });
+});

@@ -1,0 +1,46 @@
+/** The small training that tests and vectors run: real text, real kernels, a toy shape. */
+
+import { readFileSync } from 'node:fs';
+import { sampleTexts } from './batch.js';
+import { type Tokenizer, trainTokenizer } from './bpe.js';
+import { type Library, readLibrary } from './text.js';
+import type { Recipe, Training } from './train.js';
+
+export const TINY_RECIPE: Recipe = {
+  shape: { width: 64, heads: 2, kvHeads: 1, hidden: 96, layers: 2, vocabulary: 384, rows: 128 },
+  seed: 7,
+  steps: 20,
+  groups: 3,
+  warmupSteps: 2,
+  decaySteps: 10,
+  peakRate: 3e-3,
+  weightDecay: 0.1,
+};
+
+/** Dialogues that the toy tokenizer is counted on. */
+const DIALOGUES = 200;
+
+/** The text of the repository. */
+export function readText(): Library {
+  return readLibrary(new URL('../../make-model/text/', import.meta.url));
+}
+
+/** Committed results with which every machine must agree. */
+export function readVectors(): {
+  readonly tinyTokenizer: string;
+  readonly tinyThreeSteps: string;
+  readonly tokenizer: string;
+  readonly firstGroup: string;
+  readonly firstStep: string;
+  readonly model: string;
+} {
+  const path = new URL('../../make-model/vectors.json', import.meta.url);
+  return JSON.parse(readFileSync(path, 'utf8'));
+}
+
+/** A training over the toy shape. */
+export function tinyTraining(library: Library, threads: number): Training {
+  const texts = sampleTexts(library, TINY_RECIPE.seed, DIALOGUES);
+  const tokenizer: Tokenizer = trainTokenizer(texts, TINY_RECIPE.shape.vocabulary);
+  return { recipe: TINY_RECIPE, library, tokenizer, threads };
+}

@@ -1,0 +1,18 @@
+/** What makes the shipped file; any change here or in the text changes its hash. */
+
+import { MINI } from './shape.js';
+import type { Recipe } from './train.js';
+
+export const RECIPE: Recipe = {
+  shape: MINI,
+  seed: 20260101,
+  steps: 2400,
+  groups: 4,
+  warmupSteps: 60,
+  decaySteps: 800,
+  peakRate: 3e-3,
+  weightDecay: 0.1,
+};
+
+/** Dialogues whose words the tokenizer is counted on. */
+export const TOKENIZER_DIALOGUES = 20_000;
