@@ -22,7 +22,9 @@ const NODE_MIN = [20, 19];
 function requireNode() {
   const [major, minor] = process.versions.node.split('.').map(Number);
   if (major > NODE_MIN[0] || (major === NODE_MIN[0] && minor >= NODE_MIN[1])) return;
-  console.error(`node_too_old: this is Node ${process.versions.node}, Assay needs ${NODE_MIN.join('.')} or later.`);
+  console.error(
+    `node_too_old: this is Node ${process.versions.node}, Assay needs ${NODE_MIN.join('.')} or later.`,
+  );
   process.exit(3);
 }
 
@@ -33,7 +35,10 @@ function run(program, args, options = {}) {
   if (result.status !== 0) process.exit(result.status ?? 3);
 }
 
-const lockHash = () => createHash('sha256').update(readFileSync(join(ROOT, 'package-lock.json'))).digest('hex');
+const lockHash = () =>
+  createHash('sha256')
+    .update(readFileSync(join(ROOT, 'package-lock.json')))
+    .digest('hex');
 
 /**
  * Installs what the lock file says (`npm install`, not `npm ci`: registries that hold packages of one platform only lack
@@ -44,7 +49,15 @@ function ensureInstalled({ dev }) {
   console.log(dev ? 'Installing with development tools…' : 'Installing…');
   const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
   const omit = dev ? [] : ['--omit=dev'];
-  run(npm, ['install', '--no-save', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error', ...omit]);
+  run(npm, [
+    'install',
+    '--no-save',
+    '--ignore-scripts',
+    '--no-audit',
+    '--no-fund',
+    '--loglevel=error',
+    ...omit,
+  ]);
   writeFileSync(INSTALL_STAMP, `${lockHash()} ${dev ? 'all' : 'run'}`);
 }
 
@@ -54,7 +67,8 @@ const bin = (name) => join(ROOT, 'node_modules', '.bin', name);
 function newestMs(folder) {
   let newest = 0;
   for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
-    if (entry.isFile()) newest = Math.max(newest, statSync(join(entry.parentPath, entry.name)).mtimeMs);
+    if (entry.isFile())
+      newest = Math.max(newest, statSync(join(entry.parentPath, entry.name)).mtimeMs);
   }
   return newest;
 }
@@ -70,7 +84,8 @@ function isPageStale() {
 /** Compiles the given projects (incremental) and the page. */
 function ensureBuilt(projects) {
   run(bin('tsc'), ['-b', ...projects]);
-  if (isPageStale()) run(bin('vite'), ['build', '--logLevel', 'warn'], { cwd: join(ROOT, 'packages', 'console') });
+  if (isPageStale())
+    run(bin('vite'), ['build', '--logLevel', 'warn'], { cwd: join(ROOT, 'packages', 'console') });
 }
 
 /** Replaces this process's work by a child that gets the terminal and its signals. */

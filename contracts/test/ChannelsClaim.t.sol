@@ -122,6 +122,20 @@ contract ChannelsClaimTest is ChannelsTest {
         channels.claim(claims);
     }
 
+    /// @dev Each signature has one form: its mirror image is refused.
+    function test_claim_highS_reverts() public {
+        uint256 order = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141;
+        (uint8 v, bytes32 r, bytes32 s) =
+            vm.sign(PAYER_KEY, channels.getVoucherDigest(channelId, 60));
+        IChannels.VoucherClaim[] memory claims = oneVoucher(60, 40);
+        claims[0].signature = abi.encodePacked(r, bytes32(order - uint256(s)), 55 - v);
+        vm.expectRevert(
+            abi.encodeWithSelector(IChannels.VoucherSignatureInvalid.selector, channelId)
+        );
+        vm.prank(receiver);
+        channels.claim(claims);
+    }
+
     function testFuzz_claim_nonsenseSignature_reverts(bytes memory signature) public {
         IChannels.VoucherClaim[] memory claims = oneVoucher(60, 40);
         claims[0].signature = signature;

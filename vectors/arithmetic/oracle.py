@@ -665,13 +665,16 @@ def write_sampler():
         "one": [-7],
         "extreme": [I31, -I31, I31 - 1, 0, -I31] * 4,
         "near": [1000 - 3 * (i % 5) for i in range(64)],
+        # With tau = 65,536 and the first seed, ids 5, 6, 20 and 33 have the score 0 exactly at position 0.
+        "tie": [gumbel(seed, 0, i) if i in (5, 6, 20, 33) else -(2**30) for i in range(40)],
+        "tie, larger ids only": [gumbel(seed, 0, i) if i in (20, 33) else -(2**30) for i in range(40)],
     }
     settings = [
         ("greedy", 0, 0, 0, 0), ("temperature 1", 94548, 0, 0, 0), ("temperature 0.01", 9454831, 0, 0, 0), ("largest tau", 2**32 - 1, 0, 0, 0),
         ("smallest tau", 1, 0, 0, 0), ("top-k 1", 94548, 1, 0, 0), ("top-k 7", 94548, 7, 0, 0), ("top-k beyond the row", 94548, 10**6, 0, 0),
         ("top-p 1/2", 94548, 0, one // 2, 0), ("top-p smallest", 94548, 0, 1, 0), ("top-p just below 1", 94548, 0, one - 1, 0),
         ("top-p 1 is off", 94548, 0, one, 0), ("min-p 0.1", 94548, 0, 0, one // 10), ("min-p 1", 94548, 0, 0, one), ("min-p beyond 1", 94548, 0, 0, 2**32 - 1),
-        ("all together", 118185, 40, 966367642, 53687091),
+        ("tau 65,536", 65536, 0, 0, 0), ("all together", 118185, 40, 966367642, 53687091),
     ]
     cases = []
     for row_name, row in rows.items():

@@ -5,7 +5,7 @@
 import type { ReceiptSummary, Usage } from './completion.js';
 import type { Check } from './gateway.js';
 
-export type AnswerState = 'waiting' | 'streaming' | 'done' | 'stopped' | 'failed';
+type AnswerState = 'waiting' | 'streaming' | 'done' | 'stopped' | 'failed';
 
 export type Failure = {
   readonly code: string;

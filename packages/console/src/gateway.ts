@@ -79,10 +79,10 @@ export type ActivityItem = {
 export const ACTIVITY_ITEMS_MAX = 50;
 
 /** A gateway that has not begun to answer by then is treated as away. */
-export const ANSWER_TIMEOUT_MS = 10_000;
+const ANSWER_TIMEOUT_MS = 10_000;
 
 /** A check re-executes the whole answer, on a machine that may be busy. */
-export const CHECK_TIMEOUT_MS = 180_000;
+const CHECK_TIMEOUT_MS = 180_000;
 
 /** A model that can be asked for: by `id`, which is its name where names are unique. */
 export type ListedModel = { readonly id: string; readonly model_id?: string };
@@ -152,7 +152,7 @@ const isTimeout = (signal: AbortSignal): boolean =>
   signal.reason instanceof DOMException && signal.reason.name === 'TimeoutError';
 
 /** Reads `{error: {message, code, remedy?}}`, the OpenAI shape with our additions. */
-export async function readFailure(response: Response): Promise<AssayError> {
+async function readFailure(response: Response): Promise<AssayError> {
   const text = await response.text().catch(() => '');
   return failureOf(parseObject(text).error, response.status);
 }
@@ -189,7 +189,7 @@ const unreachable = (path: string, cause: unknown): AssayError =>
     message: 'The gateway does not answer.',
     fault: 'platform',
     value: path,
-    remedy: 'See whether `npm start` is still running; this page reconnects by itself.',
+    remedy: 'See whether the network still runs (npm start); this page reconnects by itself.',
     cause,
   });
 

@@ -1,5 +1,5 @@
 /** The page's frame: header, the view that the address asks for, and beside the chat the network on wide screens. */
-import { type ReactNode, useCallback, useEffect, useState } from 'react';
+import { type ReactNode, useCallback, useEffect, useMemo, useState } from 'react';
 import { Chat } from './chat/chat.js';
 import { useConversation } from './chat/use-conversation.js';
 import type { Failure } from './conversation.js';
@@ -19,6 +19,9 @@ const SIDE_ROWS = 7;
 
 export function Page(): ReactNode {
   const route = useRoute();
+  useEffect(() => {
+    document.title = TITLES[route.view];
+  }, [route.view]);
   const actions = useConversation();
   const { dispatch } = actions;
   const state = useNetwork(
@@ -49,7 +52,9 @@ export function Page(): ReactNode {
         {route.view === 'network' && (
           <NetworkView state={state} rowsMax={ACTIVITY_ITEMS_MAX} nameOf={nameOf} whole />
         )}
-        {route.view === 'receipts' && <ReceiptsView jobId={route.jobId} />}
+        {route.view === 'receipts' && (
+          <ReceiptsView jobId={route.jobId} items={state.items} nameOf={nameOf} />
+        )}
       </main>
     </>
   );
@@ -64,6 +69,7 @@ function useRoute(): Route {
     const follow = (): void => {
       setRoute(parseRoute(location.hash));
       window.scrollTo(0, 0);
+      focusContent();
     };
     window.addEventListener('hashchange', follow);
     return () => window.removeEventListener('hashchange', follow);
@@ -106,7 +112,8 @@ function useModels(state: NetworkState): Models {
   }, [occasion]);
   const models = listed.map(({ id }) => id);
   const model = models.includes(chosen) ? chosen : (models[0] ?? '');
-  return { models, model, onModel, failure, nameOf: (id) => nameIn(listed, id) };
+  const nameOf = useMemo(() => (modelId: string) => nameIn(listed, modelId), [listed]);
+  return { models, model, onModel, failure, nameOf };
 }
 
 const nameIn = (listed: readonly ListedModel[], modelId: string): string =>
@@ -142,6 +149,12 @@ function Header({ view, state }: HeaderProps): ReactNode {
     </header>
   );
 }
+
+const TITLES: Readonly<Record<Route['view'], string>> = {
+  ask: 'Assay',
+  network: 'The network · Assay',
+  receipts: 'Receipts · Assay',
+};
 
 const THEME_ICONS = { system: SystemIcon, light: SunIcon, dark: MoonIcon } as const;
 

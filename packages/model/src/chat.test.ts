@@ -146,6 +146,7 @@ describe('hostile templates', () => {
     refused('{% for x in %}', 'chat_template_invalid');
     refused('{{', 'chat_template_invalid');
     refused('a'.repeat(65_537), 'chat_template_invalid');
+    refused('a'.repeat(65_536), 'text_too_long');
     refused('{{ '.repeat(20_000), 'chat_template_invalid');
     refused('{{ messages.nothing.more }}', 'chat_template_failed');
     refused('{{ none + 1 }}', 'chat_template_failed');
@@ -164,7 +165,8 @@ describe('hostile templates', () => {
       `{% set x = 'aaaaaaaa' %}${doubling}{{ x }}`,
       `{% set x = [1] %}${lists}{{ x }}`,
       `{% set x = [1] %}${nested}{{ x | tojson }}`,
-      '{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}',
+      '{% macro f(g) %}{{ g(g) }}{% endmacro %}{{ f(f) }}',
+      '{% for i in range(60000) if i > 70000 %}{% endfor %}'.repeat(1_200),
       `{{ ${'('.repeat(20_000)}1${')'.repeat(20_000)} }}`,
       `{{ ${'not '.repeat(15_000)}1 }}`,
     ]) {

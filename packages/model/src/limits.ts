@@ -15,6 +15,9 @@ export const TEMPLATE_COST_MAX = 134_217_728;
 /** Cost of evaluating one node of a template, in the unit of {@link TEMPLATE_COST_MAX}. */
 export const TEMPLATE_STEP_COST = 256;
 
+/** Cost of an element of a list that is copied or looked at, in the unit of {@link TEMPLATE_COST_MAX}. */
+export const TEMPLATE_ELEMENT_COST = 8;
+
 /** Elements of any one list in a template: a loop keeps about a kilobyte for each. */
 export const TEMPLATE_LIST_MAX = 65_536;
 

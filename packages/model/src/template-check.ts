@@ -61,6 +61,16 @@ export function checkMultipliers(program: TemplateNode): ReadonlySet<unknown> {
   return methods;
 }
 
+/** The expressions that loops run over: each of their elements costs as much as a step. */
+export function listIterables(program: TemplateNode): ReadonlySet<unknown> {
+  const loops = listNodes(program).filter((node) => node.type === 'For');
+  return new Set(
+    loops.map(({ iterable }) =>
+      isNode(iterable) && iterable.type === 'SelectExpression' ? iterable.lhs : iterable,
+    ),
+  );
+}
+
 /** The written-out name of `object.name` or `object['name']`. */
 function methodName(callee: TemplateNode): string | undefined {
   const { property } = callee;

@@ -7,12 +7,18 @@ import { Environment, Interpreter, Template as LibraryTemplate } from '@huggingf
 import { modelError } from './errors.js';
 import {
   TEMPLATE_COST_MAX,
+  TEMPLATE_ELEMENT_COST,
   TEMPLATE_LENGTH_MAX,
   TEMPLATE_LIST_MAX,
   TEMPLATE_STEP_COST,
   TEMPLATE_VALUE_MAX,
 } from './limits.js';
-import { checkMultipliers, markLiterals, type TemplateNode } from './template-check.js';
+import {
+  checkMultipliers,
+  listIterables,
+  markLiterals,
+  type TemplateNode,
+} from './template-check.js';
 
 /** A template ready to run. */
 export type Template = { render(variables: Readonly<Record<string, unknown>>): string };
@@ -43,9 +49,9 @@ export function parseTemplate(source: string, mark: (text: string) => string): T
     });
   }
   const program = parseProgram(source);
-  const methods = checkMultipliers(program);
+  const nodes = { methods: checkMultipliers(program), iterables: listIterables(program) };
   markLiterals(program, mark);
-  return { render: (variables) => runTemplate(program, { methods, variables }) };
+  return { render: (variables) => runTemplate({ program, nodes, variables }) };
 }
 
 function parseProgram(source: string): TemplateNode {
@@ -61,20 +67,26 @@ function parseProgram(source: string): TemplateNode {
   }
 }
 
-function runTemplate(
-  program: TemplateNode,
-  options: {
-    readonly methods: ReadonlySet<unknown>;
-    readonly variables: Readonly<Record<string, unknown>>;
-  },
-): string {
+/** Nodes of a program that the meter treats specially. */
+type SpecialNodes = {
+  /** May yield a function. */
+  readonly methods: ReadonlySet<unknown>;
+  /** Are looped over. */
+  readonly iterables: ReadonlySet<unknown>;
+};
+
+function runTemplate(options: {
+  readonly program: TemplateNode;
+  readonly nodes: SpecialNodes;
+  readonly variables: Readonly<Record<string, unknown>>;
+}): string {
   const environment = new Environment() as LibraryEnvironment;
   const globals = { ...GLOBALS, ...options.variables };
   try {
     for (const [name, value] of Object.entries(globals)) environment.set(name, value);
     const interpreter = new Interpreter(environment) as LibraryInterpreter;
-    meter(interpreter, options.methods);
-    return String(interpreter.run(program).value);
+    meter(interpreter, options.nodes);
+    return String(interpreter.run(options.program).value);
   } catch (cause) {
     throw renderError(cause);
   }
@@ -100,7 +112,7 @@ const GLOBALS: Readonly<Record<string, unknown>> = {
 };
 
 /** Charges every evaluation: a step, then the size of its value. */
-function meter(interpreter: LibraryInterpreter, methods: ReadonlySet<unknown>): void {
+function meter(interpreter: LibraryInterpreter, nodes: SpecialNodes): void {
   const evaluate = interpreter.evaluate.bind(interpreter);
   const sizes = new WeakMap<object, number>();
   let cost = 0;
@@ -112,19 +124,21 @@ function meter(interpreter: LibraryInterpreter, methods: ReadonlySet<unknown>): 
     charge(TEMPLATE_STEP_COST);
     const value = evaluate(node, environment);
     const isMember = node?.type === 'MemberExpression';
-    if (isMember && value.type === 'FunctionValue' && !methods.has(node)) {
+    if (isMember && value.type === 'FunctionValue' && !nodes.methods.has(node)) {
       throw new Error('a method may only be called by its name');
     }
     if (sizeOf(value, sizes) > TEMPLATE_VALUE_MAX) throw new BudgetSpent('value');
-    charge(shallowSize(value));
+    charge(handlingCost(value, nodes.iterables.has(node)));
     return value;
   };
 }
 
-/** What it costs to handle a value: text by length, lists by elements, whose contents were charged when made. */
-function shallowSize(value: RuntimeValue): number {
-  if (typeof value.value === 'string') return value.value.length;
-  return Array.isArray(value.value) ? value.value.length : 1;
+/** What it costs to handle a value: text by length, a list by elements, whose contents were charged when made. */
+function handlingCost(value: RuntimeValue, isLoopedOver: boolean): number {
+  const content = value.value;
+  if (typeof content === 'string') return content.length;
+  const count = Array.isArray(content) ? content.length : content instanceof Map ? content.size : 0;
+  return count * (isLoopedOver ? TEMPLATE_STEP_COST : TEMPLATE_ELEMENT_COST);
 }
 
 /**

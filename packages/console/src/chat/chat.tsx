@@ -43,10 +43,8 @@ export function Chat({ actions, models, model, onModel, failure }: ChatProps): R
           <ExchangeView
             key={exchange.key}
             exchange={exchange}
-            onChecked={(jobId, check) => dispatch({ type: 'checked', jobId, check })}
-            onRetry={
-              index === conversation.length - 1 ? () => askHere(exchange.question) : undefined
-            }
+            dispatch={dispatch}
+            onRetry={index === conversation.length - 1 ? askHere : undefined}
           />
         ))}
       </div>

@@ -1,6 +1,6 @@
 /** One question and its answer, with the marks struck under it and the receipt that they stand for. */
-import { type ReactNode, useState } from 'react';
-import { type Exchange, isRunning, jobOf } from '../conversation.js';
+import { memo, type ReactNode, useCallback, useState } from 'react';
+import { type ConversationEvent, type Exchange, isRunning, jobOf } from '../conversation.js';
 import { formatCounted, formatModel, formatPrice, formatSeconds } from '../format.js';
 import type { Check } from '../gateway.js';
 import { CheckMark, Mark, makerLetters } from '../parts/hallmark.js';
@@ -12,11 +12,17 @@ import './exchange.css';
 
 export type ExchangeViewProps = {
   readonly exchange: Exchange;
-  readonly onChecked: (jobId: string, check: Check) => void;
-  readonly onRetry?: (() => void) | undefined;
+  readonly dispatch: (event: ConversationEvent) => void;
+  /** For the last question only. */
+  readonly onRetry?: ((question: string) => void) | undefined;
 };
 
-export function ExchangeView({ exchange, onChecked, onRetry }: ExchangeViewProps): ReactNode {
+/** Remembered, so that a streaming answer does not draw the whole conversation again with every token. */
+export const ExchangeView = memo(function ExchangeView({
+  exchange,
+  dispatch,
+  onRetry,
+}: ExchangeViewProps): ReactNode {
   const { question, answer, state, failure } = exchange;
   return (
     <article className={`exchange exchange-${state}`} aria-busy={isRunning(exchange)}>
@@ -35,25 +41,28 @@ export function ExchangeView({ exchange, onChecked, onRetry }: ExchangeViewProps
       {failure !== undefined && (
         <Notice failure={failure}>
           {onRetry !== undefined && (
-            <button type="button" className="plain" onClick={onRetry}>
+            <button type="button" className="plain" onClick={() => onRetry(question)}>
               Ask again
             </button>
           )}
         </Notice>
       )}
-      {exchange.receipt !== undefined && <Struck exchange={exchange} onChecked={onChecked} />}
+      {exchange.receipt !== undefined && <Struck exchange={exchange} dispatch={dispatch} />}
     </article>
   );
-}
+});
 
 type StruckProps = Omit<ExchangeViewProps, 'onRetry'>;
 
 /** The marks of a delivered answer and, opened by hand, its certificate. */
-function Struck({ exchange, onChecked }: StruckProps): ReactNode {
+function Struck({ exchange, dispatch }: StruckProps): ReactNode {
   const [open, setOpen] = useState(false);
   const jobId = jobOf(exchange) ?? '';
   const checkId = `receipt-${exchange.key}`;
-  const record = (check: Check): void => onChecked(jobId, check);
+  const record = useCallback(
+    (check: Check): void => dispatch({ type: 'checked', jobId, check }),
+    [dispatch, jobId],
+  );
   const verifier = useVerifierCheck(jobId, record);
   return (
     <>

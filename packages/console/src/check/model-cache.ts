@@ -7,7 +7,7 @@ import { AssayError } from '@assay/protocol';
 const CACHE_NAME = 'assay-models-1';
 
 /** Largest model file that a page may hold in memory; a tab has about 4 GB. */
-export const MODEL_BYTES_MAX = 1_500_000_000;
+const MODEL_BYTES_MAX = 1_500_000_000;
 
 export type FetchedModel = {
   readonly bytes: Uint8Array;

@@ -1,5 +1,5 @@
 /** The network as it is now: what moved, who serves, what was asked last. Fits a side column and a whole page. */
-import type { ReactNode } from 'react';
+import { memo, type ReactNode } from 'react';
 import { formatAge, formatCount, formatPrice } from '../format.js';
 import type { NetworkAnswer } from '../gateway.js';
 import { Notice } from '../parts/notice.js';
@@ -20,7 +20,8 @@ export type NetworkViewProps = {
   readonly nameOf: (modelId: string) => string;
 };
 
-export function NetworkView({
+/** Remembered, so that a streaming answer beside it does not draw it again. */
+export const NetworkView = memo(function NetworkView({
   state,
   rowsMax,
   nameOf,
@@ -51,7 +52,7 @@ export function NetworkView({
       )}
     </section>
   );
-}
+});
 
 const LINK_WORDS = {
   connecting: 'connecting',
@@ -76,17 +77,21 @@ function LinkState({ state, nowMs }: { state: NetworkState; nowMs: number }): Re
 function Figures({ network }: { readonly network: NetworkAnswer }): ReactNode {
   const { requests } = network;
   const figures = [
-    ['Answers', formatCount(requests.count)],
-    ['Tokens', formatCount(requests.tokens)],
-    ['Paid', formatPrice(requests.paid)],
-    ['Earned', formatPrice(totalEarned(network).toString())],
-    ['Re-computed', recomputed(requests)],
-    ['Block', formatCount(network.chain.block)],
+    ['Answers', formatCount(requests.count), 'answers that were paid for'],
+    ['Tokens', formatCount(requests.tokens), 'tokens in and out'],
+    ['Paid', formatPrice(requests.paid), 'promised in vouchers, in test dollars'],
+    [
+      'Earned',
+      formatPrice(totalEarned(network).toString()),
+      'claimed on chain by providers so far',
+    ],
+    ['Re-computed', recomputed(requests), 'answers that a verifier re-computed'],
+    ['Block', formatCount(network.chain.block), 'height of the chain'],
   ] as const;
   return (
     <dl className="figures">
-      {figures.map(([label, value]) => (
-        <div key={label}>
+      {figures.map(([label, value, title]) => (
+        <div key={label} title={title}>
           <dt>{label}</dt>
           <dd>{value}</dd>
         </div>

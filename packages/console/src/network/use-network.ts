@@ -14,10 +14,10 @@ import {
 } from './network-state.js';
 
 /** Between two looks while no events arrive; short enough to feel alive, long enough to cost nothing. */
-export const POLL_MS = 4000;
+const POLL_MS = 4000;
 
 /** Even a live stream is compared with the truth this often. */
-export const REFRESH_MS = 20_000;
+const REFRESH_MS = 20_000;
 
 /** Several events in one instant lead to one refresh. */
 const GATHER_MS = 350;

@@ -51,7 +51,7 @@ function recomputedCount({ tokens, check, share }: ComparisonProps): number {
 }
 
 /** Spreads neighbouring ids over the whole height (Knuth's multiplicative hash), so that bars differ visibly. */
-export const barHeight = (id: number): number =>
+const barHeight = (id: number): number =>
   BAR_MIN + ((Math.imul(id + 1, 2654435761) >>> 8) % (HALF_HEIGHT - BAR_MIN));
 
 function bar(tokens: readonly number[], index: number, direction: 1 | -1): string {

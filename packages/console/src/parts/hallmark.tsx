@@ -7,7 +7,7 @@ import type { Check } from '../gateway.js';
 import { CrossIcon, TickIcon } from './icons.js';
 import './hallmark.css';
 
-export type MarkShape = 'shield' | 'plate' | 'oval' | 'octagon';
+type MarkShape = 'shield' | 'plate' | 'oval' | 'octagon';
 
 export type MarkProps = {
   readonly shape: MarkShape;

@@ -1,4 +1,4 @@
-/** A hash, address or signature: short on screen, whole in the title and in the clipboard. */
+/** A hash, address or signature: short on screen, whole in the title and, on secure origins, in the clipboard. */
 import { type ReactNode, useEffect, useState } from 'react';
 import { shortenHex } from '../format.js';
 import './hex-value.css';
@@ -22,7 +22,7 @@ export function HexValue({ value, label, head = 10, tail = 8 }: HexValueProps): 
     return () => clearTimeout(timer);
   }, [copied]);
   const copy = (): void => {
-    navigator.clipboard?.writeText(value).then(
+    navigator.clipboard.writeText(value).then(
       () => setCopied(true),
       () => setCopied(false),
     );
@@ -30,9 +30,11 @@ export function HexValue({ value, label, head = 10, tail = 8 }: HexValueProps): 
   return (
     <span className="hex-value">
       <code title={value}>{shortenHex(value, head, tail)}</code>
-      <button type="button" className="quiet" onClick={copy} aria-label={`Copy ${label}`}>
-        {copied ? 'Copied' : 'Copy'}
-      </button>
+      {'clipboard' in navigator && (
+        <button type="button" className="quiet" onClick={copy} aria-label={`Copy ${label}`}>
+          {copied ? 'Copied' : 'Copy'}
+        </button>
+      )}
     </span>
   );
 }

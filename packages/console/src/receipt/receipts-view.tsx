@@ -1,14 +1,31 @@
 /** A receipt on its own page, or the place where an id can be looked up. */
 import { type ReactNode, useState } from 'react';
+import type { ActivityItem } from '../gateway.js';
+import '../network/network.css';
+import { Ledger } from '../network/ledger.js';
 import { isJobId, receiptHref } from '../route.js';
+import { useNow } from '../use-now.js';
 import { Certificate } from './certificate.js';
 
-export function ReceiptsView({ jobId }: { readonly jobId: string | undefined }): ReactNode {
+export type ReceiptsViewProps = {
+  readonly jobId: string | undefined;
+  readonly items: readonly ActivityItem[];
+  readonly nameOf: (modelId: string) => string;
+};
+
+export function ReceiptsView({ jobId, items, nameOf }: ReceiptsViewProps): ReactNode {
+  const nowMs = useNow(1000);
   return (
     <section className="receipts" aria-labelledby="receipts-title">
       <h2 id="receipts-title">Receipts</h2>
       <LookUp key={`look-up ${jobId}`} jobId={jobId} />
-      {jobId !== undefined && <Certificate key={`receipt ${jobId}`} jobId={jobId} standalone />}
+      {jobId === undefined ? (
+        <div className="network">
+          <Ledger items={items} nowMs={nowMs} nameOf={nameOf} />
+        </div>
+      ) : (
+        <Certificate key={`receipt ${jobId}`} jobId={jobId} standalone />
+      )}
     </section>
   );
 }

@@ -28,6 +28,9 @@ export const HEALTH_INTERVAL_MS = 5_000;
 export const CRASHES_MAX = 5;
 export const CRASH_WINDOW_MS = 60_000;
 
+/** Pause before a restart, times the crashes so far: what starved the process may pass. */
+export const RESTART_PAUSE_MS = 100;
+
 /** Blocks take 300 M gas (about 5,000 token transfers); part of the chain's identity, see the journal. */
 export const BLOCK_GAS_MAX = 300_000_000;
 

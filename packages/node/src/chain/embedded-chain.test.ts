@@ -9,7 +9,7 @@ import { BLOCK_GAS_MAX } from './chain-limits.js';
 import { type EmbeddedChain, startChain } from './embedded-chain.js';
 import { type Journal, openJournal } from './journal.js';
 import { openSnapshots } from './snapshot.js';
-import { anvilsOf, eventually, signTransfer, temporaryHome } from './testing/chain-kit.js';
+import { anvilsOf, eventually, SLOW_MS, signTransfer, temporaryHome } from './testing/chain-kit.js';
 
 const GENESIS = {
   chainId: 31_337,
@@ -55,7 +55,7 @@ async function readNumber(chain: EmbeddedChain): Promise<number> {
   return Number(answer.result as Hex);
 }
 
-describe('startChain', () => {
+describe('startChain', { timeout: SLOW_MS }, () => {
   it('shows no block before it is in the journal', async () => {
     const home = temporaryHome();
     const { chain, journal } = await startOn({ home });

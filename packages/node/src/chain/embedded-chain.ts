@@ -2,6 +2,7 @@
  * Keeps the chain up: starts the process, restores it from snapshot and journal, restarts it when it dies,
  * and gives callers one thing that looks as if it never went away. Knows nothing of HTTP.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { AssayError, assert, type Hex } from '@assay/protocol';
 import type { AnvilProcess } from './anvil-process.js';
 import type { ChainClock } from './chain-clock.js';
@@ -12,6 +13,7 @@ import {
   CRASHES_MAX,
   HEALTH_INTERVAL_MS,
   RECOVERY_WAIT_MS_MAX,
+  RESTART_PAUSE_MS,
   SNAPSHOT_TAIL_FRACTION,
 } from './chain-limits.js';
 import type { Journal } from './journal.js';
@@ -169,15 +171,22 @@ function noticeGone(state: State, client: RpcClient): void {
 /** Tries until the chain is up or down for good; never rejects. */
 async function recover(state: State, afterCrash = false): Promise<void> {
   for (let isCrash = afterCrash; !state.isStopping; isCrash = true) {
-    if (isCrash && countCrash(state) > CRASHES_MAX)
-      return bringDown(state, chainCrashing(CRASHES_MAX));
+    const crashes = isCrash ? countCrash(state) : 0;
+    if (crashes > CRASHES_MAX) return bringDown(state, chainCrashing(CRASHES_MAX));
+    await sleep(crashes * RESTART_PAUSE_MS);
     try {
       return await recoverOnce(state);
     } catch (cause) {
-      const isGone = cause instanceof AssayError && cause.code === 'chain_gone';
-      if (!isGone) return bringDown(state, cause);
+      if (!isCrashOf(cause, isCrash)) return bringDown(state, cause);
+      state.options.log.warn({ err: cause }, 'the chain process died while it was restored');
     }
   }
+}
+
+/** A process that never came up is no crash: its program or its arguments are wrong. */
+function isCrashOf(cause: unknown, cameUpBefore: boolean): boolean {
+  if (!(cause instanceof AssayError)) return false;
+  return cause.code === 'chain_gone' || (cameUpBefore && cause.code === 'anvil_unstartable');
 }
 
 async function recoverOnce(state: State): Promise<void> {

@@ -2,8 +2,8 @@
  * The funded accounts of the embedded chain. Their keys are printed in every tutorial of the field: they
  * hold play money on {@link LOCAL_CHAIN_ID} and must never sign anything for another chain.
  */
-import type { Hex } from '@assay/protocol';
-import { type HDAccount, mnemonicToAccount } from 'viem/accounts';
+import { assert, type Hex, toHex } from '@assay/protocol';
+import { mnemonicToAccount, type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts';
 import { LOCAL_CHAIN_ID } from './chain-engine.js';
 import { wrongChain } from './chain-errors.js';
 
@@ -25,10 +25,21 @@ export function requireLocalChain(chainId: number): void {
 export type LocalAccountOptions = { readonly chainId: number; readonly index: number };
 
 /** A funded account, given out only for the local chain. */
-export function localAccount({ chainId, index }: LocalAccountOptions): HDAccount {
+export function localAccount({ chainId, index }: LocalAccountOptions): PrivateKeyAccount {
   requireLocalChain(chainId);
   if (!Number.isInteger(index) || index < 0 || index >= LOCAL_ACCOUNTS_COUNT) {
     throw new RangeError(`local account index ${index} is not below ${LOCAL_ACCOUNTS_COUNT}`);
   }
-  return mnemonicToAccount(LOCAL_MNEMONIC, { addressIndex: index });
+  const { privateKey } = parentKey().deriveChild(index);
+  assert(privateKey !== null, 'a parent with a private key has children with one');
+  return privateKeyToAccount(toHex(privateKey));
+}
+
+type ParentKey = ReturnType<ReturnType<typeof mnemonicToAccount>['getHdKey']>;
+let parent: ParentKey | undefined;
+
+/** Kept: stretching the phrase takes longer than signing a hundred transactions. */
+function parentKey(): ParentKey {
+  parent ??= mnemonicToAccount(LOCAL_MNEMONIC, { path: "m/44'/60'/0'/0" }).getHdKey();
+  return parent;
 }

@@ -1,5 +1,6 @@
 import { readdirSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Hex } from '@assay/protocol';
 import Database from 'libsql';
 import { describe, expect, it } from 'vitest';
@@ -10,6 +11,8 @@ import {
   COUNTER_CODE,
   callRpc,
   eventually,
+  range,
+  SLOW_MS,
   signTransfer,
   startChainChild,
   temporaryHome,
@@ -42,8 +45,6 @@ async function sealTransfers(url: string, from: number, nonces: readonly number[
   }
   return seen;
 }
-
-const range = (first: number, count: number) => Array.from({ length: count }, (_, k) => first + k);
 
 async function expectSeen(url: string, seen: readonly { hash: Hex; blockHash: Hex }[]) {
   for (const { hash, blockHash } of seen) {
@@ -78,7 +79,10 @@ function keepSending(url: string, senders: readonly number[], nonces: number[]) 
     while (!isOver) {
       const raw = await signTransfer({ from, nonce: nonces[from]! });
       const hash = await send(url, raw).catch(() => undefined);
-      if (!hash) continue;
+      if (!hash) {
+        await pause(20); // The role may be dead; the test says when to stop.
+        continue;
+      }
       const receipt = await waitForReceipt(url, hash).catch(() => undefined);
       if (!receipt) continue;
       nonces[from]!++;
@@ -94,7 +98,7 @@ function keepSending(url: string, senders: readonly number[], nonces: number[]) 
   };
 }
 
-describe('recovery', () => {
+describe('recovery', { timeout: SLOW_MS }, () => {
   it.runIf(process.platform === 'linux')(
     'survives kill -9 of the chain program under load without a caller noticing',
     async () => {
@@ -109,20 +113,20 @@ describe('recovery', () => {
           if (!body.result) failures++;
         }
       })();
-      for (const count of [5, 10]) {
+      for (const count of [3, 6]) {
         await eventually(() => load.seen.length >= count);
         const [pid] = anvilsOf(home);
         process.kill(pid!, 'SIGKILL');
         await eventually(() => anvilsOf(home).some((other) => other !== pid));
       }
       const before = load.seen.length;
-      await eventually(() => load.seen.length > before + 5);
+      await eventually(() => load.seen.length > before + 3);
       await load.stop();
       isOver = true;
       await reader;
       expect(failures).toBe(0);
       await expectSeen(chain.rpcUrl, load.seen);
-      expect(await expectJournaled(chain, home)).toBeGreaterThan(5);
+      expect(await expectJournaled(chain, home)).toBeGreaterThan(2);
       await chain.stop();
     },
   );
@@ -135,7 +139,7 @@ describe('recovery', () => {
       const child = await startChainChild(home);
       await expectSeen(child.rpcUrl, seen);
       const load = keepSending(child.rpcUrl, [0, 1, 2], nonces);
-      await eventually(() => load.seen.length >= 8);
+      await eventually(() => load.seen.length >= 5);
       await child.kill();
       await load.stop();
       seen.push(...load.seen);
@@ -150,7 +154,7 @@ describe('recovery', () => {
   it('starts from the newest snapshot, from the older one, and without any', async () => {
     const home = temporaryHome();
     const folder = join(home, 'chain', 'snapshots');
-    const snapshotTailMin = 10;
+    const snapshotTailMin = 6;
     const log = noteLog();
     const first = await startEmbeddedChain({ home, port: 0, snapshotTailMin, log });
     const deploy = { from: 1, nonce: 0, to: undefined, value: 0n, data: COUNTER_CODE };
@@ -158,10 +162,10 @@ describe('recovery', () => {
     const { contractAddress } = await waitForReceipt(first.rpcUrl, hash);
     const call = await signTransfer({ from: 1, nonce: 1, to: contractAddress, value: 0n });
     await waitForReceipt(first.rpcUrl, await send(first.rpcUrl, call));
-    const seen = await sealTransfers(first.rpcUrl, 0, range(0, 15));
+    const seen = await sealTransfers(first.rpcUrl, 0, range(0, 8));
     const written = () => log.notes.filter((note) => note.message.includes('snapshot written'));
     await eventually(() => written().length >= 2);
-    seen.push(...(await sealTransfers(first.rpcUrl, 0, range(15, 2))));
+    seen.push(...(await sealTransfers(first.rpcUrl, 0, range(8, 2))));
     const head = await first.head();
     await first.stop();
     const newest = readdirSync(folder).sort().reverse();

@@ -6,7 +6,7 @@
  * block that they may already show is on the disk.
  */
 import type { Hex } from '@assay/protocol';
-import { assert, fromHex, keccak, toHex } from '@assay/protocol';
+import { AssayError, assert, fromHex, keccak, toHex } from '@assay/protocol';
 import type { ChainClock } from './chain-clock.js';
 import type { ChainHead } from './chain-engine.js';
 import { SEAL_DELAY_MS, SEAL_RETRIES_MAX, SEAL_RETRY_MS } from './chain-limits.js';
@@ -38,7 +38,13 @@ export type Sequencer = {
   betweenBlocks<T>(work: (client: RpcClient) => Promise<T>): Promise<T | undefined>;
 };
 
-type Waiting = { readonly raw: Hex; isAccepted: boolean };
+type Waiting = {
+  readonly raw: Hex;
+  /** The chain process has it in its pool. */
+  isAccepted: boolean;
+  /** Settles as the chain process decides; shared by all who sent the same bytes. */
+  decision: Promise<void>;
+};
 
 type State = {
   readonly options: SequencerOptions;
@@ -80,11 +86,11 @@ export function createSequencer(options: SequencerOptions): Sequencer {
 }
 
 async function attach(state: State, client: RpcClient, head: ChainHead): Promise<void> {
-  for (const [hash, { raw }] of state.waiting) {
-    // A refusal here means that the transaction can never be in a block: its nonce or money is gone.
-    await client.call('eth_sendRawTransaction', [raw]).catch((cause) => {
+  for (const [hash, entry] of [...state.waiting]) {
+    entry.decision = handOver(state, client, hash, entry);
+    // A refusal here means that it can never be in a block any more: its nonce or money is gone.
+    await entry.decision.catch((cause) => {
       if (!(cause instanceof RpcRefusal)) throw cause;
-      state.waiting.delete(hash);
     });
   }
   state.client = client;
@@ -96,20 +102,31 @@ async function attach(state: State, client: RpcClient, head: ChainHead): Promise
 /** Sending the same bytes twice is the same as sending them once: clients repeat after a timeout. */
 async function submit(state: State, client: RpcClient, raw: Hex): Promise<Hex> {
   const hash = toHex(keccak(fromHex(raw)));
-  if (!state.waiting.get(hash)?.isAccepted) {
-    const entry = state.waiting.get(hash) ?? { raw, isAccepted: false };
-    state.waiting.set(hash, entry);
-    try {
-      await client.call('eth_sendRawTransaction', [raw]);
-      entry.isAccepted = true;
-    } catch (cause) {
-      if (cause instanceof RpcRefusal) state.waiting.delete(hash);
-      throw cause;
-    }
-  }
+  const known = state.waiting.get(hash);
+  await (known ? known.decision : handOverFirst(state, client, hash, raw));
   state.retries = 0;
   schedule(state, SEAL_DELAY_MS);
   return hash;
+}
+
+function handOverFirst(state: State, client: RpcClient, hash: Hex, raw: Hex): Promise<void> {
+  const entry: Waiting = { raw, isAccepted: false, decision: Promise.resolve() };
+  state.waiting.set(hash, entry);
+  entry.decision = handOver(state, client, hash, entry);
+  return entry.decision;
+}
+
+/** Bytes whose fate is open because the process died are kept: the next process is given them again. */
+async function handOver(state: State, client: RpcClient, hash: Hex, entry: Waiting): Promise<void> {
+  entry.isAccepted = false;
+  try {
+    await client.call('eth_sendRawTransaction', [entry.raw]);
+    entry.isAccepted = true;
+  } catch (cause) {
+    const isOpen = cause instanceof AssayError && cause.code === 'chain_gone';
+    if (!isOpen) state.waiting.delete(hash);
+    throw cause;
+  }
 }
 
 function detach(state: State): void {

@@ -219,7 +219,8 @@ class Follow {
     }
     const base = await this.#base();
     const cursor = { ...base, identity, followed: this.#followed };
-    await this.#write(() => beginIndex(this.#store, cursor));
+    const begun = await this.#write(() => beginIndex(this.#store, { expected: stored, cursor }));
+    if (!begun) return this.#begin();
     if (stored !== undefined) this.#tell({ type: 'rebuild', block: base.number, logs: 0 });
     return cursor;
   }

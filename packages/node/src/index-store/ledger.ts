@@ -14,7 +14,7 @@ import {
   type StoredLog,
   subjectOf,
 } from './events.js';
-import { insertRows, type Reader, type Writer } from './rows.js';
+import { insertRows, lockRow, type Reader, type Writer } from './rows.js';
 import { applyEvent, type History } from './rules.js';
 import type { CursorRow, LogRow } from './schema.js';
 import { copyState, emptyState, loadState, replaceState, type State, saveState } from './state.js';
@@ -55,7 +55,7 @@ export const CHAIN_TABLES = [
 ] as const;
 
 /** Where the index stands, or undefined before the first page. */
-export async function readCursor(store: IndexStore): Promise<Cursor | undefined> {
+export async function readCursor(store: Pick<IndexStore, 'db'>): Promise<Cursor | undefined> {
   const row = await store.db
     .selectFrom('cursor')
     .selectAll()
@@ -71,24 +71,34 @@ const cursorOf = (row: CursorRow): Cursor => ({
   followed: JSON.parse(row.followed) as Followed,
 });
 
-/** Empties everything that came from the chain and stands before the first block. Receipts stay. */
-export async function beginIndex(store: IndexStore, cursor: Cursor): Promise<void> {
-  await store.db.transaction().execute(async (db) => {
-    await db.deleteFrom('cursor').execute();
-    await db.deleteFrom('checkpoints').execute();
-    for (const table of CHAIN_TABLES) await db.deleteFrom(table).execute();
-    await insertRows(db, 'cursor', [
-      {
-        id: 1,
-        chain_id: cursor.identity.chainId,
-        genesis_hash: cursor.identity.genesisHash,
-        followed: JSON.stringify(cursor.followed),
-        block_number: cursor.number,
-        block_hash: cursor.hash,
-      },
-    ]);
+/**
+ * Empties everything that came from the chain and stands at `cursor`. Receipts stay. False if somebody else moved the
+ * index since `expected` was read.
+ */
+export async function beginIndex(
+  store: IndexStore,
+  options: { readonly expected: Cursor | undefined; readonly cursor: Cursor },
+): Promise<boolean> {
+  const { expected, cursor } = options;
+  return store.db.transaction().execute(async (db) => {
+    await lockRow(db, 'chain');
+    const found = await readCursor({ db });
+    if (JSON.stringify(found) !== JSON.stringify(expected)) return false;
+    for (const table of ['cursor', 'checkpoints', ...CHAIN_TABLES] as const)
+      await db.deleteFrom(table).execute();
+    await insertRows(db, 'cursor', [cursorRow(cursor)]);
+    return true;
   });
 }
+
+const cursorRow = ({ number, hash, identity, followed }: Cursor): CursorRow => ({
+  id: 1,
+  chain_id: identity.chainId,
+  genesis_hash: identity.genesisHash,
+  followed: JSON.stringify(followed),
+  block_number: number,
+  block_hash: hash,
+});
 
 export type Page = {
   readonly cursor: Cursor;

@@ -17,7 +17,7 @@ import {
 import { getAddress } from 'viem';
 import type { IndexStore } from './database.js';
 import { indexArgument, receiptConflict, receiptUnknown } from './errors.js';
-import { addAmounts, insertRows, readRows, upsertRows, type Writer } from './rows.js';
+import { addAmounts, insertRows, lockRow, readRows, upsertRows, type Writer } from './rows.js';
 import type { ReceiptRow, UsageRow } from './schema.js';
 
 /** What a verifier found out about a receipt. */
@@ -82,7 +82,7 @@ export async function addReceipt(
   const envelopeHash = toHex(sha256(new TextEncoder().encode(body)));
   const row = receiptRow(canonical, envelopeHash, createdAtMs);
   return store.db.transaction().execute(async (db) => {
-    await lockReceipts(db);
+    await lockRow(db, 'receipts');
     const known = await findRow(db, row.job_id);
     if (known !== undefined && known.envelope_hash !== envelopeHash)
       throw receiptConflict(row.job_id);
@@ -104,7 +104,7 @@ export async function setCheck(store: IndexStore, jobId: Hex, check: ReceiptChec
   const id = checkJobId(jobId);
   const detail = encodeCheck(check);
   await store.db.transaction().execute(async (db) => {
-    await lockReceipts(db);
+    await lockRow(db, 'receipts');
     const row = await findRow(db, id);
     if (row === undefined) throw receiptUnknown(id);
     await db
@@ -201,15 +201,6 @@ const receiptRow = (
   check_result: '',
   check_detail: '',
 });
-
-/** One writer of receipts at a time, also across processes, since the sums are read and then written. */
-async function lockReceipts(db: Writer): Promise<void> {
-  await db
-    .insertInto('meta')
-    .values({ name: 'receipts', value: 'lock' })
-    .onConflict((conflict) => conflict.column('name').doUpdateSet({ value: 'lock' }))
-    .execute();
-}
 
 const findRow = (db: Writer, jobId: string): Promise<ReceiptRow | undefined> =>
   db.selectFrom('receipts').selectAll().where('job_id', '=', jobId).executeTakeFirst();

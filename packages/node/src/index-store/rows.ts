@@ -87,6 +87,15 @@ export function addAmounts<R extends object>(row: R, amounts: object, sign: 1 | 
   return sum as R;
 }
 
+/** Makes writers of one kind wait for each other, also across processes; held to the end of the transaction. */
+export async function lockRow(db: Writer, name: string): Promise<void> {
+  await db
+    .insertInto('meta')
+    .values({ name: `lock:${name}`, value: '' })
+    .onConflict((conflict) => conflict.column('name').doUpdateSet({ value: '' }))
+    .execute();
+}
+
 function* chunks<T>(values: readonly T[]): Generator<readonly T[]> {
   for (let start = 0; start < values.length; start += ROWS_PER_STATEMENT)
     yield values.slice(start, start + ROWS_PER_STATEMENT);

@@ -140,8 +140,11 @@ export async function startChainChild(home: string): Promise<ChainChild> {
   };
 }
 
+/** Test limit for what takes seconds on an idle machine: the suite also runs on loaded ones. */
+export const SLOW_MS = 120_000;
+
 /** Waits for something to become true; throws after the given time. */
-export async function eventually(check: () => boolean | Promise<boolean>, timeoutMs = 10_000) {
+export async function eventually(check: () => boolean | Promise<boolean>, timeoutMs = 60_000) {
   const deadlineMs = performance.now() + timeoutMs;
   while (!(await check())) {
     if (performance.now() > deadlineMs)
@@ -166,4 +169,23 @@ export async function waitForReceipt(rpcUrl: string, hash: Hex): Promise<Receipt
     return receipt !== null;
   });
   return receipt!;
+}
+
+export const range = (first: number, count: number): number[] =>
+  Array.from({ length: count }, (_, k) => first + k);
+
+/** One batch: the same method with each of the values as its only parameter. */
+export async function callAll(rpcUrl: string, method: string, values: readonly unknown[]) {
+  const calls = values.map((value, id) => ({ jsonrpc: '2.0', id, method, params: [value] }));
+  const { body } = await postRpc(rpcUrl, JSON.stringify(calls));
+  const answers = body as unknown as RawAnswer['body'][];
+  return answers.map((answer) => {
+    if (answer.error) throw new Error(answer.error.message);
+    return answer.result;
+  });
+}
+
+/** Sends signed transactions in one batch; their hashes. */
+export async function sendAll(rpcUrl: string, raws: readonly Hex[]): Promise<Hex[]> {
+  return (await callAll(rpcUrl, 'eth_sendRawTransaction', raws)) as Hex[];
 }

@@ -1,0 +1,16 @@
+/** The roles as functions, for programs that run them without the command line. */
+export * from './chain/index.js';
+export {
+  type ChainAccess,
+  connectRole,
+  type Deployment,
+  ensureDeployment,
+  openChain,
+} from './chain-access.js';
+export { loadKey, openHome } from './home.js';
+export * from './index-store/index.js';
+export { createLog, type Logger } from './log.js';
+export { type GatewayRoleOptions, startGateway } from './roles/gateway.js';
+export { type ProviderRoleOptions, startProvider } from './roles/provider.js';
+export { keepRole, type RunningRole } from './roles/role-process.js';
+export { startVerifier, type VerifierRoleOptions } from './roles/verifier.js';

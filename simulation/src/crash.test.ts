@@ -1,0 +1,167 @@
+/** Power cuts: `kill -9` of everything, or of one role, in the middle of an answer. Nothing paid is lost or locked. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { type Network, removeHome, startNetwork } from './network.js';
+
+let network: Network | undefined;
+afterEach(async () => {
+  await network?.stop();
+  if (network) removeHome(network.home);
+  network = undefined;
+});
+
+type Item = {
+  readonly jobId: string;
+  readonly price: string;
+  readonly outputCount: number;
+  readonly finish: string;
+};
+type Status = {
+  readonly requests: { count: number; paid: string };
+  readonly providers: readonly { earned: string; online: boolean }[];
+  readonly money: readonly { balanced: boolean }[];
+};
+
+const get = async <T>(path: string): Promise<T> =>
+  (await (await fetch(`${network!.url}${path}`)).json()) as T;
+const status = (): Promise<Status> => get<Status>('/v1/network');
+const activity = async (): Promise<readonly Item[]> =>
+  (await get<{ items: Item[] }>('/v1/network/activity')).items;
+
+/** A long sampled answer, so that it is under way for a while. */
+const longRequest = (seed: number): string =>
+  JSON.stringify({
+    model: 'assay-mini',
+    stream: true,
+    temperature: 2,
+    seed,
+    max_tokens: 480,
+    messages: [{ role: 'user', content: 'hi' }],
+  });
+
+/** Reads a stream until `bytes` have arrived, then calls `then`; resolves with all text seen. */
+async function readUntil(
+  body: ReadableStream<Uint8Array>,
+  bytes: number,
+  then: () => Promise<void> | void,
+): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = '';
+  let called = false;
+  try {
+    for await (const part of body as unknown as AsyncIterable<Uint8Array>) {
+      text += decoder.decode(part, { stream: true });
+      if (!called && text.length > bytes) {
+        called = true;
+        await then();
+      }
+    }
+  } catch {
+    // The connection was cut, as intended.
+  }
+  return text;
+}
+
+/** Starts answers until one of them is long enough to be hit. */
+async function duringAnswer(hit: () => Promise<void> | void): Promise<string> {
+  for (let seed = 1; seed < 20; seed++) {
+    let reached = false;
+    const response = await fetch(`${network!.url}/v1/chat/completions`, {
+      method: 'POST',
+      body: longRequest(seed),
+    });
+    const text = await readUntil(response.body!, 70 * 230, async () => {
+      reached = true;
+      await hit();
+    });
+    if (reached) return text;
+  }
+  throw new Error('no answer was long enough');
+}
+
+describe('kill -9 of the whole tree during an answer', () => {
+  it('loses no paid receipt and locks no money; the network answers again', async () => {
+    network = await startNetwork();
+    expect(network.assay('ask', 'What is Assay?', '--json').status).toBe(0);
+    const before = await activity();
+    const { home, killAll } = network;
+    const text = await duringAnswer(killAll);
+    expect(text).not.toContain('[DONE]');
+    const killed = network;
+    network = await startNetwork({ home });
+    expect(killed.process.signalCode).toBe('SIGKILL');
+    expect((await activity()).map(({ jobId }) => jobId)).toEqual(
+      expect.arrayContaining(before.map(({ jobId }) => jobId)),
+    );
+    // The paid part of the answer that was cut off has a receipt, and both sides agree on it.
+    await expect
+      .poll(async () => (await activity()).some(({ finish }) => finish === 'cancelled'), {
+        timeout: 20_000,
+      })
+      .toBe(true);
+    expect(network.assay('ask', 'What is Assay?', '--json').status).toBe(0);
+    await expect
+      .poll(
+        async () => {
+          const { requests, providers } = await status();
+          return providers[0]!.earned === requests.paid;
+        },
+        { timeout: 30_000, interval: 500 },
+      )
+      .toBe(true);
+    expect((await status()).money.every(({ balanced }) => balanced)).toBe(true);
+  }, 150_000);
+});
+
+describe('kill -9 of the provider during an answer', () => {
+  it('gives the client an error frame, never a clean end; it comes back and is paid for what arrived', async () => {
+    network = await startNetwork();
+    const { pids } = JSON.parse(
+      readFileSync(join(network.home, 'run', 'network.json'), 'utf8'),
+    ) as { pids: { provider: number } };
+    const text = await duringAnswer(() => void process.kill(pids.provider, 'SIGKILL'));
+    expect(text).toContain('"error"');
+    expect(text).toContain('provider_failed');
+    expect(text).not.toContain('[DONE]');
+    await expect
+      .poll(() => network!.assay('ask', 'What is Assay?', '--json').status, {
+        timeout: 40_000,
+        interval: 1_000,
+      })
+      .toBe(0);
+    await expect
+      .poll(async () => (await activity()).some(({ finish }) => finish === 'cancelled'), {
+        timeout: 20_000,
+      })
+      .toBe(true);
+  }, 120_000);
+});
+
+describe('kill -9 of the chain', () => {
+  it('is survived: it comes back with the same blocks and the network answers again', async () => {
+    network = await startNetwork();
+    const { pids } = JSON.parse(
+      readFileSync(join(network.home, 'run', 'network.json'), 'utf8'),
+    ) as { pids: { chain: number } };
+    expect(network.assay('ask', 'Hello', '--json').status).toBe(0);
+    const rpc = async (method: string, params: unknown[] = []): Promise<{ hash: string }> => {
+      const response = await fetch(network!.rpc, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
+      });
+      return ((await response.json()) as { result: { hash: string } }).result;
+    };
+    const block = (await rpc('eth_getBlockByNumber', ['0x5', false])).hash;
+    process.kill(pids.chain, 'SIGKILL');
+    await expect
+      .poll(
+        async () =>
+          (await rpc('eth_getBlockByNumber', ['0x5', false]).catch(() => undefined))?.hash,
+        { timeout: 30_000 },
+      )
+      .toBe(block);
+    expect(network.assay('ask', 'Hello', '--json').status).toBe(0);
+  }, 120_000);
+});
