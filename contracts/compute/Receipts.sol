@@ -98,9 +98,10 @@ contract Receipts is IReceipts {
 
     /// @inheritdoc IReceipts
     function hashStreamHead(StreamHead calldata streamHead) external view returns (bytes32) {
-        return Eip712.digest(
-            domainSeparator(), keccak256(abi.encode(STREAM_HEAD_TYPEHASH, streamHead))
-        );
+        return
+            Eip712.digest(
+                domainSeparator(), keccak256(abi.encode(STREAM_HEAD_TYPEHASH, streamHead))
+            );
     }
 
     /// @inheritdoc IReceipts

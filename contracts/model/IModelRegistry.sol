@@ -35,10 +35,7 @@ interface IModelRegistry {
     function getModelId(Model calldata model) external pure returns (bytes32);
 
     /// @notice First registrant and Unix seconds of its registration; zeros for an unknown model.
-    function models(bytes32 modelId)
-        external
-        view
-        returns (address registrant, uint64 registeredAt);
+    function models(bytes32 modelId) external view returns (address registrant, uint64 registeredAt);
 
     function MODEL_TYPEHASH() external view returns (bytes32);
     function URI_LENGTH_MAX() external view returns (uint256);

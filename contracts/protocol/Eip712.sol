@@ -11,9 +11,10 @@ library Eip712 {
 
     /// @notice Separator of this contract on this chain, from the hashes of name and version.
     function separator(bytes32 nameHash, bytes32 versionHash) internal view returns (bytes32) {
-        return keccak256(
-            abi.encode(DOMAIN_TYPEHASH, nameHash, versionHash, block.chainid, address(this))
-        );
+        return
+            keccak256(
+                abi.encode(DOMAIN_TYPEHASH, nameHash, versionHash, block.chainid, address(this))
+            );
     }
 
     /// @notice keccak256(0x1901 ‖ domainSeparator ‖ structHash), in scratch memory.

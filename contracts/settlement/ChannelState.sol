@@ -49,10 +49,7 @@ function remove(ChannelState state, uint256 amount) pure returns (ChannelState) 
 }
 
 /// @dev The caller has checked that amount <= available. `onFirstLane` counts it on lane 0 too.
-function claimed(ChannelState state, uint256 amount, bool onFirstLane)
-    pure
-    returns (ChannelState)
-{
+function claimed(ChannelState state, uint256 amount, bool onFirstLane) pure returns (ChannelState) {
     unchecked {
         uint256 word = ChannelState.unwrap(state) + (amount << AMOUNT_BITS);
         if (onFirstLane) word += amount << (2 * AMOUNT_BITS);

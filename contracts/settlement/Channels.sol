@@ -95,9 +95,10 @@ contract Channels is IChannels {
         _credit(config, channelId, amount);
         // INVARIANT: the nonce names the channel, so whoever submits the authorization can fund no other.
         bytes32 nonce = keccak256(abi.encode(channelId, salt));
-        IPaymentToken(config.token).receiveWithAuthorization(
-            config.payer, address(this), amount, validAfter, validBefore, nonce, v, r, s
-        );
+        IPaymentToken(config.token)
+            .receiveWithAuthorization(
+                config.payer, address(this), amount, validAfter, validBefore, nonce, v, r, s
+            );
         _requireReceived(config.token, heldBefore, amount);
     }
 
@@ -114,9 +115,8 @@ contract Channels is IChannels {
         _credit(config, getChannelId(config), amount);
         // SAFETY: a failure is ignored, because anyone may have submitted the same permit before us; without an
         // allowance the next line fails. The money is the caller's own, so a permit seen by others is of no use to them.
-        try IPaymentToken(config.token).permit(
-            msg.sender, address(this), amount, deadline, v, r, s
-        ) {}
+        try IPaymentToken(config.token)
+            .permit(msg.sender, address(this), amount, deadline, v, r, s) {}
             catch {}
         config.token.pull(msg.sender, amount);
         _requireReceived(config.token, heldBefore, amount);
@@ -183,9 +183,8 @@ contract Channels is IChannels {
 
     /// @inheritdoc IChannels
     function initiateWithdraw(ChannelConfig calldata config, uint128 amount) external {
-        if (msg.sender != config.payer && msg.sender != config.payerAuthorizer) {
-            revert CallerNotPayer(msg.sender);
-        }
+        // Not its authorizer: that key is hot, and who stole it could start the clock anew for ever.
+        if (msg.sender != config.payer) revert CallerNotPayer(msg.sender);
         bytes32 channelId = getChannelId(config);
         uint40 initiatedAt = uint40(block.timestamp);
         Channel storage channel = _channels[channelId];
@@ -257,9 +256,8 @@ contract Channels is IChannels {
 
     /// @inheritdoc IChannels
     function getChannelId(ChannelConfig calldata config) public view returns (bytes32) {
-        return Eip712.digest(
-            domainSeparator(), keccak256(abi.encode(CHANNEL_CONFIG_TYPEHASH, config))
-        );
+        return
+            Eip712.digest(domainSeparator(), keccak256(abi.encode(CHANNEL_CONFIG_TYPEHASH, config)));
     }
 
     /// @inheritdoc IChannels
@@ -368,27 +366,26 @@ contract Channels is IChannels {
     {
         (bytes32 channelId, bytes32 digest) = _hashLaneClaim(scratch, laneClaim, separator);
         address signer = _voucherSigner(scratch.payer, scratch.payerAuthorizer);
-        if (Signatures.recover(digest, laneClaim.r, laneClaim.vs) != signer || signer == address(0)) {
+        if (Signatures.recover(digest, laneClaim.r, laneClaim.vs) != signer || signer == address(0))
+        {
             revert VoucherSignatureInvalid(channelId);
         }
         uint256 laneTotal;
         (amount, laneTotal) = _take(channelId, scratch.lane, scratch.maxClaimableAmount);
         if (amount != 0) {
-            emit Claimed(
-                channelId, uint32(scratch.lane), uint128(laneTotal), scratch.receiptRoot
-            );
+            emit Claimed(channelId, uint32(scratch.lane), uint128(laneTotal), scratch.receiptRoot);
         }
     }
 
-    /// @dev Id of the channel and digest of the voucher. What Solidity would do takes 700 gas more for each claim.
+    /// @dev Id of the channel and digest of the voucher. The compiler's own way costs 300 gas more for each claim.
     /// SAFETY: words are hashed as they come, without a check that narrow types have no high bits set. A config with
     /// such bits has an id that no deposit can have; a lane with such bits is out of range; an amount with such bits
     /// was signed by the payer in just that form and is capped by the balance.
-    function _hashLaneClaim(
-        Scratch memory scratch,
-        LaneClaim calldata laneClaim,
-        bytes32 separator
-    ) private pure returns (bytes32 channelId, bytes32 digest) {
+    function _hashLaneClaim(Scratch memory scratch, LaneClaim calldata laneClaim, bytes32 separator)
+        private
+        pure
+        returns (bytes32 channelId, bytes32 digest)
+    {
         assembly ("memory-safe") {
             // Calldata: 0x00 payer, 0x20 payerAuthorizer, 0x40 salt, 0x60 lane, 0x80 max, 0xa0 receiptRoot.
             calldatacopy(add(scratch, 0x20), laneClaim, 0x40)

@@ -5,7 +5,7 @@ pragma solidity ^0.8.37;
 /// @notice A payer locks money for one receiver and then pays with signed vouchers that need no transaction. A voucher
 /// is cumulative: it states everything paid so far, so the last one is the only one that counts, and no nonce exists.
 ///
-/// The messages are those of x402 `batch-settlement` on EVM (npm package x402/evm 2.27.0): domain "x402 Batch Settlement"
+/// The messages are those of x402 `batch-settlement` on EVM (their npm package for EVM, 2.27.0): domain "x402 Batch Settlement"
 /// version "1", `ChannelConfig`, `Voucher`. One thing is added, `LaneVoucher`: up to 64 cumulative amounts over one
 /// deposit, so that jobs run in parallel, each with the root of the receipts that the payment acknowledges.
 ///
@@ -83,9 +83,7 @@ interface IChannels {
     event Deposited(bytes32 indexed channelId, uint128 amount, uint128 balance);
     /// @param laneClaimed Cumulative amount of the lane after the claim.
     /// @param receiptRoot Root of the receipts that the payer acknowledged; zero for an x402 voucher.
-    event Claimed(
-        bytes32 indexed channelId, uint32 lane, uint128 laneClaimed, bytes32 receiptRoot
-    );
+    event Claimed(bytes32 indexed channelId, uint32 lane, uint128 laneClaimed, bytes32 receiptRoot);
     event Settled(
         address indexed receiver, address indexed token, address indexed sender, uint128 amount
     );
@@ -166,8 +164,8 @@ interface IChannels {
     /// @notice The receiver (or its authorizer) gives back up to `amount` of what is unclaimed, at once.
     function refund(ChannelConfig calldata config, uint128 amount) external;
 
-    /// @notice The payer (or its authorizer) asks for `amount` back. A new request replaces the old one and starts the
-    /// clock anew; zero takes the request back. Claims go on until the withdrawal.
+    /// @notice The payer asks for `amount` back. A new request replaces the old one and starts the clock anew; zero takes
+    /// the request back. Claims go on until the withdrawal.
     function initiateWithdraw(ChannelConfig calldata config, uint128 amount) external;
 
     /// @notice Pays the payer what it asked for, as far as it is still unclaimed. Anyone may call after the delay.

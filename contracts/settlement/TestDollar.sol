@@ -93,7 +93,11 @@ contract TestDollar is ITestDollar {
         // SAFETY: the nonce rises even if the signature is wrong, because then everything reverts.
         uint256 nonce = _accounts[owner].permitNonce++;
         _requireSigner(
-            owner, keccak256(abi.encode(PERMIT_TYPEHASH, owner, spender, value, nonce, deadline)), v, r, s
+            owner,
+            keccak256(abi.encode(PERMIT_TYPEHASH, owner, spender, value, nonce, deadline)),
+            v,
+            r,
+            s
         );
         _approve(owner, spender, value);
     }
@@ -138,8 +142,9 @@ contract TestDollar is ITestDollar {
     ) external {
         if (msg.sender != to) revert CallerNotPayee(msg.sender, to);
         _requireValidNow(validAfter, validBefore);
-        bytes32 structHash =
-            keccak256(abi.encode(RECEIVE_TYPEHASH, from, to, value, validAfter, validBefore, nonce));
+        bytes32 structHash = keccak256(
+            abi.encode(RECEIVE_TYPEHASH, from, to, value, validAfter, validBefore, nonce)
+        );
         _requireSigner(from, structHash, v, r, s);
         _spendAuthorization(from, nonce);
         emit AuthorizationUsed(from, nonce);

@@ -32,19 +32,14 @@ contract ChannelsDepositWithPermitTest is ChannelsTest {
     /// @dev Nor spend the payer's money.
     function test_depositWithPermit_byOther_reverts() public {
         (uint8 v, bytes32 r, bytes32 s) = signPermit(PAYER_KEY, address(channels), 5e6, START);
-        vm.expectRevert(
-            abi.encodeWithSelector(Payments.TransferFailed.selector, address(dollar))
-        );
+        vm.expectRevert(abi.encodeWithSelector(Payments.TransferFailed.selector, address(dollar)));
         vm.prank(stranger);
         channels.depositWithPermit(plainConfig(), 5e6, START, v, r, s);
     }
 
     function test_depositWithPermit_expired_reverts() public {
-        (uint8 v, bytes32 r, bytes32 s) =
-            signPermit(PAYER_KEY, address(channels), 5e6, START - 1);
-        vm.expectRevert(
-            abi.encodeWithSelector(Payments.TransferFailed.selector, address(dollar))
-        );
+        (uint8 v, bytes32 r, bytes32 s) = signPermit(PAYER_KEY, address(channels), 5e6, START - 1);
+        vm.expectRevert(abi.encodeWithSelector(Payments.TransferFailed.selector, address(dollar)));
         vm.prank(payer);
         channels.depositWithPermit(plainConfig(), 5e6, START - 1, v, r, s);
     }

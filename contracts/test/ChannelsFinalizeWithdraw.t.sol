@@ -46,9 +46,7 @@ contract ChannelsFinalizeWithdrawTest is ChannelsTest {
     function testFuzz_finalizeWithdraw_early_reverts(uint40 wait) public {
         vm.warp(START + bound(wait, 0, DELAY - 1));
         vm.expectRevert(
-            abi.encodeWithSelector(
-                IChannels.WithdrawNotReady.selector, channelId, START + DELAY
-            )
+            abi.encodeWithSelector(IChannels.WithdrawNotReady.selector, channelId, START + DELAY)
         );
         channels.finalizeWithdraw(plainConfig());
     }

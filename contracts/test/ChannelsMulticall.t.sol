@@ -12,8 +12,7 @@ contract ChannelsMulticallTest is ChannelsTest {
 
     function test_multicall_claimAndSettle() public {
         bytes[] memory calls = new bytes[](2);
-        calls[0] =
-            abi.encodeCall(IChannels.claimLanes, (payeeOf(plainConfig()), oneLane(0, 40)));
+        calls[0] = abi.encodeCall(IChannels.claimLanes, (payeeOf(plainConfig()), oneLane(0, 40)));
         calls[1] = abi.encodeCall(IChannels.settle, (receiver, address(dollar)));
         bytes[] memory results = channels.multicall(calls);
         assertEq(abi.decode(results[0], (uint256)), 40);
@@ -34,13 +33,10 @@ contract ChannelsMulticallTest is ChannelsTest {
 
     function test_multicall_oneFailureUndoesAll() public {
         bytes[] memory calls = new bytes[](2);
-        calls[0] =
-            abi.encodeCall(IChannels.claimLanes, (payeeOf(plainConfig()), oneLane(0, 40)));
+        calls[0] = abi.encodeCall(IChannels.claimLanes, (payeeOf(plainConfig()), oneLane(0, 40)));
         calls[1] = abi.encodeCall(IChannels.settle, (stranger, address(dollar)));
         vm.expectRevert(
-            abi.encodeWithSelector(
-                IChannels.NothingToSettle.selector, stranger, address(dollar)
-            )
+            abi.encodeWithSelector(IChannels.NothingToSettle.selector, stranger, address(dollar))
         );
         channels.multicall(calls);
         assertEarned(receiver, 0, 0);

@@ -52,9 +52,7 @@ contract ChannelsRefundTest is ChannelsTest {
     function test_refund_byOther_reverts() public {
         address[2] memory others = [payer, stranger];
         for (uint256 i = 0; i < others.length; ++i) {
-            vm.expectRevert(
-                abi.encodeWithSelector(IChannels.CallerNotReceiver.selector, others[i])
-            );
+            vm.expectRevert(abi.encodeWithSelector(IChannels.CallerNotReceiver.selector, others[i]));
             vm.prank(others[i]);
             channels.refund(plainConfig(), 30);
         }

@@ -28,9 +28,7 @@ contract ChannelsSettleTest is ChannelsTest {
 
     function test_settle_nothing_reverts() public {
         vm.expectRevert(
-            abi.encodeWithSelector(
-                IChannels.NothingToSettle.selector, receiver, address(dollar)
-            )
+            abi.encodeWithSelector(IChannels.NothingToSettle.selector, receiver, address(dollar))
         );
         channels.settle(receiver, address(dollar));
         open(plainConfig(), 100);

@@ -155,9 +155,7 @@ contract GasTest is ChannelsTest {
         channels.settle(receiver, address(dollar));
         snapshot("settle", 50_000);
         bytes[] memory calls = new bytes[](2);
-        calls[0] = abi.encodeCall(
-            IChannels.claimLanes, (payeeOf(plainConfig()), oneLane(0, 3e6))
-        );
+        calls[0] = abi.encodeCall(IChannels.claimLanes, (payeeOf(plainConfig()), oneLane(0, 3e6)));
         calls[1] = abi.encodeCall(IChannels.settle, (receiver, address(dollar)));
         channels.multicall(calls);
         snapshot("claim lane 0 and settle", 70_000);
@@ -211,8 +209,7 @@ contract GasTest is ChannelsTest {
     }
 
     function test_gas_model() public {
-        IModelRegistry registry =
-            IModelRegistry(vm.deployCode("ModelRegistry.sol:ModelRegistry"));
+        IModelRegistry registry = IModelRegistry(vm.deployCode("ModelRegistry.sol:ModelRegistry"));
         IModelRegistry.Model memory model = IModelRegistry.Model(
             keccak256("weights"),
             keccak256("graph"),

@@ -53,20 +53,15 @@ contract ModelRegistryRegisterTest is Test {
     function test_register_uriTooLong_reverts() public {
         bytes32[7] memory words;
         uint256 most = registry.URI_LENGTH_MAX();
-        vm.expectRevert(
-            abi.encodeWithSelector(IModelRegistry.UriTooLong.selector, most + 1, most)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IModelRegistry.UriTooLong.selector, most + 1, most));
         registry.register(modelOf(words), string(new bytes(most + 1)));
         registry.register(modelOf(words), string(new bytes(most)));
     }
 
-    function modelOf(bytes32[7] memory words)
-        private
-        pure
-        returns (IModelRegistry.Model memory)
-    {
-        return IModelRegistry.Model(
-            words[0], words[1], words[2], words[3], words[4], words[5], words[6]
-        );
+    function modelOf(bytes32[7] memory words) private pure returns (IModelRegistry.Model memory) {
+        return
+            IModelRegistry.Model(
+                words[0], words[1], words[2], words[3], words[4], words[5], words[6]
+            );
     }
 }

@@ -41,9 +41,7 @@ contract ReceiptsPostTest is Test {
         second = uint64(bound(second, 0, first));
         receipts.post(first, ROOT, 1, 1);
         vm.expectRevert(
-            abi.encodeWithSelector(
-                IReceipts.EpochNotNew.selector, address(this), second, first
-            )
+            abi.encodeWithSelector(IReceipts.EpochNotNew.selector, address(this), second, first)
         );
         receipts.post(second, keccak256("other"), 1, 1);
     }

@@ -36,9 +36,7 @@ contract StakeDepositTest is StakeTest {
 
     function test_depositWithPermit_byOther_reverts() public {
         (uint8 v, bytes32 r, bytes32 s) = signPermit(PAYER_KEY, address(stake), 5, START);
-        vm.expectRevert(
-            abi.encodeWithSelector(Payments.TransferFailed.selector, address(dollar))
-        );
+        vm.expectRevert(abi.encodeWithSelector(Payments.TransferFailed.selector, address(dollar)));
         vm.prank(stranger);
         stake.depositWithPermit(stranger, 5, START, v, r, s);
     }

@@ -100,17 +100,14 @@ contract TestDollarAuthorizationTest is ChannelsTest {
     {
         return sign(
             keccak256(
-                abi.encode(
-                    TRANSFER_TYPEHASH, payer, receiver, value, START - 1, START + 1, nonce
-                )
+                abi.encode(TRANSFER_TYPEHASH, payer, receiver, value, START - 1, START + 1, nonce)
             )
         );
     }
 
     function sign(bytes32 structHash) private view returns (uint8 v, bytes32 r, bytes32 s) {
         return vm.sign(
-            PAYER_KEY,
-            keccak256(abi.encodePacked(hex"1901", dollar.DOMAIN_SEPARATOR(), structHash))
+            PAYER_KEY, keccak256(abi.encodePacked(hex"1901", dollar.DOMAIN_SEPARATOR(), structHash))
         );
     }
 }

@@ -18,9 +18,7 @@ contract TestDollarMintTest is ChannelsTest {
 
     function test_mint_refuses() public {
         uint256 most = dollar.MINT_MAX();
-        vm.expectRevert(
-            abi.encodeWithSelector(ITestDollar.MintTooLarge.selector, most + 1, most)
-        );
+        vm.expectRevert(abi.encodeWithSelector(ITestDollar.MintTooLarge.selector, most + 1, most));
         dollar.mint(stranger, most + 1);
         vm.expectRevert(ITestDollar.ZeroAddress.selector);
         dollar.mint(address(0), 1);

@@ -24,9 +24,7 @@ contract TestDollarTransferTest is ChannelsTest {
     function test_transfer_refuses() public {
         vm.startPrank(payer);
         vm.expectRevert(
-            abi.encodeWithSelector(
-                ITestDollar.BalanceTooLow.selector, payer, 1000e6, 1000e6 + 1
-            )
+            abi.encodeWithSelector(ITestDollar.BalanceTooLow.selector, payer, 1000e6, 1000e6 + 1)
         );
         dollar.transfer(stranger, 1000e6 + 1);
         vm.expectRevert(ITestDollar.ZeroAddress.selector);

@@ -118,11 +118,7 @@ contract VectorsEip712Test is Test {
         assertEq(registry.getModelId(model), word(".modelVectors[0].modelId"));
     }
 
-    function readConfig(string memory path)
-        private
-        view
-        returns (IChannels.ChannelConfig memory)
-    {
+    function readConfig(string memory path) private view returns (IChannels.ChannelConfig memory) {
         return IChannels.ChannelConfig({
             payer: account(string.concat(path, ".payer")),
             payerAuthorizer: account(string.concat(path, ".payerAuthorizer")),

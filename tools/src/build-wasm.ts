@@ -20,7 +20,15 @@ type Target = {
 };
 
 /** No relaxed SIMD: its results may differ between processors. No runtime: the caller owns all memory. */
-const COMMON_FLAGS = ['-O3', '--noAssert', '--runtime', 'stub', '--importMemory', '--enable', 'simd'];
+const COMMON_FLAGS = [
+  '-O3',
+  '--noAssert',
+  '--runtime',
+  'stub',
+  '--importMemory',
+  '--enable',
+  'simd',
+];
 
 /** 4 GiB; the memory that is handed in may have less. */
 const PAGES_MAX = 65_536;
@@ -87,9 +95,9 @@ function compilerVersion(): string {
     devDependencies: Record<string, string>;
   };
   const pinned = devDependencies.assemblyscript;
-  const { version } = require(
-    join(root, 'node_modules', 'assemblyscript', 'package.json'),
-  ) as { version: string };
+  const { version } = require(join(root, 'node_modules', 'assemblyscript', 'package.json')) as {
+    version: string;
+  };
   if (version !== pinned) {
     throw new Error(`assemblyscript ${version} is installed, ${pinned} is pinned`);
   }
@@ -104,7 +112,9 @@ async function main(): Promise<void> {
     if (!check) {
       writeFileSync(file, text);
     } else if (readFileSync(file, 'utf8') !== text) {
-      throw new Error(`${file} is not what its source compiles to: run node tools/dist/build-wasm.js`);
+      throw new Error(
+        `${file} is not what its source compiles to: run node tools/dist/build-wasm.js`,
+      );
     }
     console.log(`${check ? 'same' : 'wrote'} ${target.name}: ${text.split('\n')[1]!.slice(3)}`);
   }

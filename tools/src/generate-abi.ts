@@ -4,10 +4,10 @@
  *
  *     node tools/dist/generate-abi.js [--check]
  */
-import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { runForge } from './forge.js';
 
 /** Contracts whose interface leaves the chain, by source file, in the order of deployment. */
 export const CONTRACTS = [
@@ -58,14 +58,11 @@ export function generate(artifacts: ReadonlyMap<string, Artifact>): readonly Gen
 }
 
 /** Compiles every contract; throws with the compiler's words if that fails. */
-function build(root: string): void {
-  const forge = join(root, 'node_modules/.bin/forge');
-  const result = spawnSync(forge, ['build', '--root', 'contracts', '--skip', 'test'], {
-    cwd: root,
-    encoding: 'utf8',
+function build(): void {
+  const { status, output } = runForge(['build', '--root', 'contracts', '--skip', 'test'], {
+    quiet: true,
   });
-  if (result.error) throw result.error;
-  if (result.status !== 0) throw new Error(`forge build failed\n${result.stdout}${result.stderr}`);
+  if (status !== 0) throw new Error(`forge build failed\n${output}`);
 }
 
 function readArtifact(root: string, contract: string): Artifact {
@@ -85,7 +82,7 @@ function readOrEmpty(path: string): string {
 /** Writes the files that differ, or only names them. */
 export function generateAbi(options: { readonly root: string; readonly check: boolean }): string[] {
   const { root, check } = options;
-  build(root);
+  build();
   const artifacts = new Map(CONTRACTS.map((contract) => [contract, readArtifact(root, contract)]));
   const folder = join(root, 'packages/protocol/src/generated');
   mkdirSync(folder, { recursive: true });

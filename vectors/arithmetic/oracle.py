@@ -140,7 +140,7 @@ def rope_steps(base, size):
     def arctan_inverse(x):
         total, power, k, sign = 0, one // x, 1, 1
         while power:
-            total += sign * power // k
+            total += sign * (power // k)
             power //= x * x
             k, sign = k + 2, -sign
         return total
@@ -744,14 +744,130 @@ def forward(c, model, tokens):
         yield logits(**matmul(model["output"], **rmsNorm(h, model["norm"], **norm)))["values"]
 
 
+# ---- 8. bytes
+
+def H(data):
+    return hashlib.sha256(data).digest()
+
+
+def merkle_root(leaves):
+    level = [H(b"\0" + leaf) for leaf in leaves]
+    while len(level) > 1:
+        pairs = [level[i:i + 2] for i in range(0, len(level), 2)]
+        level = [H(b"\1" + pair[0] + pair[1]) if len(pair) == 2 else pair[0] for pair in pairs]
+    return H(b"\2" + struct.pack(">Q", len(leaves)) + level[0])
+
+
+def shape_bytes(shape):
+    return bytes([len(shape)]) + b"".join(struct.pack(">I", 2**32 - 1 if n == "T" else n) for n in shape)
+
+
+NAME = bytes([len(SPEC)]) + SPEC.encode()
+
+
+def graph_bytes(c, tied):
+    """The graph of a Llama: weights in the order of their first use, one node per op."""
+    D, F, V, S = c["width"], c["feedForwardWidth"], c["vocabularySize"], c["headSize"]
+    nq, nk, hg = c["headCount"], c["kvHeadCount"], c["residualBits"]
+    weights, nodes = {}, []
+
+    def weight(name, kind, *shape):
+        weights.setdefault(name, bytes([kind]) + shape_bytes(shape))
+        return list(weights).index(name)
+
+    def node(op, inputs, shape, used=(), parameters=()):
+        nodes.append(bytes([op]) + b"".join(struct.pack(">I", i) for i in (*inputs, *used))
+                     + b"".join(struct.pack(">q", x) for x in parameters) + shape_bytes(shape))
+        return len(nodes)
+
+    def product(x, name, rows, cols):
+        return node(3, [x], ["T", rows], [weight(name, 1, rows, cols)])
+
+    def norm(x, name):
+        return node(2, [x], ["T", D], [weight(name, 2, D)], [hg, 10995116])
+
+    h = node(1, [0], ["T", D], [weight("embedding", 1, V, D)], [hg])
+    for l in range(c["layerCount"]):
+        x = norm(h, f"{l} attn_norm")
+        q, k, v = (product(x, f"{l} {n}", heads * S, D) for n, heads in (("q", nq), ("k", nk), ("v", nk)))
+        steps = weight("steps", 3, S // 2)
+        q = node(4, [q], ["T", nq, S], [steps], [nq])
+        k = node(4, [k], ["T", nk, S], [steps], [nk])
+        v = node(5, [v], ["T", nk, S], [], [nk])
+        s = node(6, [q, k], ["T", nq, "T"], [], [score_scale(S)])
+        p = node(7, [s, v], ["T", nq, "T"])
+        o = node(9, [node(8, [p, v], ["T", nq, S]), p], ["T", nq * S])
+        h = node(11, [h, product(o, f"{l} o", D, nq * S)], ["T", D], [], [hg])
+        y = norm(h, f"{l} ffn_norm")
+        gate, up = product(y, f"{l} gate", F, D), product(y, f"{l} up", F, D)
+        h = node(11, [h, product(node(10, [gate, up], ["T", F]), f"{l} down", D, F)], ["T", D], [], [hg])
+    body = len(nodes)
+    last = product(norm(h, "norm"), "embedding" if tied else "output", V, D)
+    node(12, [last], ["T", V])
+    return list(weights), (NAME + struct.pack(">I", len(weights)) + b"".join(weights.values())
+                           + struct.pack(">I", len(nodes)) + b"".join(nodes) + struct.pack(">I", body))
+
+
+def header(kind, rows, cols, exponent):
+    return struct.pack(">BIIq", kind, rows, cols, exponent)
+
+
+def matrix_root(m):
+    leaves = [header(1, m["rows"], m["cols"], m["exponent"])]
+    for o in range(m["rows"]):
+        for start in range(0, m["cols"], 1024):
+            size = min(1024, m["cols"] - start)
+            at = o * m["cols"] + start
+            lanes = bytearray(size)
+            for k in range(size):
+                place = 4 * (7 - k % 16 // 2) + (2 if k % 32 < 16 else 0) + k % 2
+                lanes[k // 32 * 32 + place] = m["data"][at + k] + 128
+            scales = m["scales"][at // 32:(at + size) // 32]
+            leaves.append(bytes([m["rowShifts"][o]]) + struct.pack(f">{len(scales)}H", *scales) + lanes)
+    return merkle_root(leaves)
+
+
+def gains_root(g):
+    leaves = [header(2, 1, len(g["data"]), g["exponent"])]
+    for start in range(0, len(g["data"]), 1024):
+        piece = g["data"][start:start + 1024]
+        leaves.append(struct.pack(f">{len(piece)}i", *piece))
+    return merkle_root(leaves)
+
+
+def weights_root(c, names, model):
+    def root(name):
+        if name == "steps":
+            steps = rope_steps(10000, c["headSize"])
+            return merkle_root([header(3, 1, len(steps), 0), struct.pack(f">{len(steps)}Q", *steps)])
+        layer, _, part = name.rpartition(" ")
+        tensor = model["layers"][int(layer)][part] if layer else model[name]
+        return gains_root(tensor) if name.endswith("norm") else matrix_root(tensor)
+
+    return merkle_root([root(name) for name in names])
+
+
+def tables_root():
+    words = (T1, T2, [x for pair in A for x in pair], [x for pair in B for x in pair])
+    return merkle_root([b"".join(struct.pack(">I", x & 0xFFFFFFFF) for x in table) for table in words])
+
+
+def bounds_bytes(c):
+    sizes = (256, c["vocabularySize"], c["width"], c["feedForwardWidth"], c["headCount"], c["kvHeadCount"], c["headSize"])
+    return NAME + struct.pack(">7IB", *sizes, c["residualBits"])
+
+
 def write_model():
     cases = []
     for seed, tied in ((1, True), (2, False)):
         tokens = [(i * 37 + seed) % 128 for i in range(24)]
-        rows = list(forward(TINY, random_weights(TINY, seed, tied), tokens))
+        model = random_weights(TINY, seed, tied)
+        rows = list(forward(TINY, model, tokens))
+        names, graph = graph_bytes(TINY, tied)
         cases.append({"seed": seed, "tied": tied, "tokens": tokens, "firstLogits": rows[0][:8], "lastLogits": rows[-1][:8],
-                      "sha256": sha([x for row in rows for x in row])})
-    write("model", {"config": {**TINY, "contextLength": 256, "ropeBase": 10000, "rmsEpsilon": 1e-5}, "cases": cases})
+                      "sha256": sha([x for row in rows for x in row]), "graphHash": H(graph).hex(),
+                      "weightsRoot": weights_root(TINY, names, model).hex(), "boundsHash": H(bounds_bytes(TINY)).hex()})
+    write("model", {"hash": "sha256", "tablesRoot": tables_root().hex(), "config": {**TINY, "contextLength": 256, "ropeBase": 10000, "rmsEpsilon": 1e-5}, "cases": cases})
 
 
 def main():

@@ -34,8 +34,7 @@ abstract contract StakeTest is ChannelsTest {
     }
 
     function assertStake(uint96 staked, uint96 requested, uint256 readyAt) internal view {
-        (uint96 actualStaked, uint96 actualRequested, uint64 actualReadyAt) =
-            stake.stakes(provider);
+        (uint96 actualStaked, uint96 actualRequested, uint64 actualReadyAt) = stake.stakes(provider);
         assertEq(actualStaked, staked);
         assertEq(actualRequested, requested);
         assertEq(actualReadyAt, readyAt);

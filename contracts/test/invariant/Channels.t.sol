@@ -19,13 +19,26 @@ contract ChannelsInvariantTest is Test {
         targetContract(address(actor));
     }
 
+    /// @dev One function for all, because forge plays the whole game again for each.
+    function invariant_channels() public view {
+        assertMoneyIsKept();
+        assertEveryUnitBelongsToSomebody();
+        assertNoChannelIsOverclaimed();
+    }
+
+    /// @dev From any state everybody gets out, and nothing stays behind.
+    function afterInvariant() public {
+        actor.leave();
+        assertEq(dollar.balanceOf(address(channels)), 0);
+    }
+
     /// @dev Money in = money out + money held, to the unit.
-    function invariant_moneyIsKept() public view {
+    function assertMoneyIsKept() private view {
         assertEq(dollar.balanceOf(address(channels)), actor.moneyIn() - actor.moneyOut());
     }
 
     /// @dev Money held = what is unclaimed + what is claimed and not yet paid.
-    function invariant_everyUnitBelongsToSomebody() public view {
+    function assertEveryUnitBelongsToSomebody() private view {
         uint256 owed = 0;
         for (uint256 i = 0; i < actor.CHANNEL_COUNT(); ++i) {
             (uint128 balance, uint128 claimed) = channels.channels(actor.idOf(i));
@@ -40,7 +53,7 @@ contract ChannelsInvariantTest is Test {
     }
 
     /// @dev Lanes sum up to the total, the total is within the balance, no lane is above what was signed.
-    function invariant_noChannelIsOverclaimed() public view {
+    function assertNoChannelIsOverclaimed() private view {
         uint32[5] memory lanes = actor.lanes();
         for (uint256 i = 0; i < actor.CHANNEL_COUNT(); ++i) {
             (uint128 balance, uint128 claimed) = channels.channels(actor.idOf(i));
@@ -53,11 +66,5 @@ contract ChannelsInvariantTest is Test {
             assertEq(sum, claimed);
             assertTrue(claimed <= balance, "claimed within balance");
         }
-    }
-
-    /// @dev From any state everybody gets out, and nothing stays behind.
-    function afterInvariant() public {
-        actor.leave();
-        assertEq(dollar.balanceOf(address(channels)), 0);
     }
 }

@@ -14,20 +14,30 @@ contract ChannelsActor is Test {
 
     IChannels private immutable CHANNELS;
     ITestDollar private immutable DOLLAR;
+    address private immutable TEST = msg.sender;
 
     /// @notice Atomic units that went into and came out of the contract.
     uint256 public moneyIn;
     uint256 public moneyOut;
+    /// @dev Known from the start: to derive addresses and ids anew at each look is what would take the time.
+    address[3] private _payers;
+    address[2] private _receivers;
+    bytes32[CHANNEL_COUNT] public idOf;
     /// @notice Largest amount that a payer signed for, by channel and lane.
     mapping(uint256 channel => mapping(uint32 lane => uint128)) public signed;
 
     constructor(IChannels channels, ITestDollar dollar) {
         CHANNELS = channels;
         DOLLAR = dollar;
+        _receivers = [vm.addr(0x9E0), vm.addr(0x9E1)];
         for (uint256 i = 0; i < 3; ++i) {
-            dollar.mint(vm.addr(payerKey(i)), 1_000_000e6);
-            vm.prank(vm.addr(payerKey(i)));
+            _payers[i] = vm.addr(payerKey(i));
+            dollar.mint(_payers[i], 1_000_000e6);
+            vm.prank(_payers[i]);
             dollar.approve(address(channels), type(uint256).max);
+        }
+        for (uint256 i = 0; i < CHANNEL_COUNT; ++i) {
+            idOf[i] = channels.getChannelId(configOf(i));
         }
     }
 
@@ -97,7 +107,7 @@ contract ChannelsActor is Test {
 
     function finalizeWithdraw(uint256 channel) public {
         channel %= CHANNEL_COUNT;
-        (uint128 amount, uint40 at) = CHANNELS.pendingWithdrawals(idOf(channel));
+        (uint128 amount, uint40 at) = CHANNELS.pendingWithdrawals(idOf[channel]);
         bool ready = amount != 0 && block.timestamp >= at + DELAY && available(channel) != 0;
         uint256 before = DOLLAR.balanceOf(configOf(channel).payer);
         try CHANNELS.finalizeWithdraw(configOf(channel)) {
@@ -112,8 +122,9 @@ contract ChannelsActor is Test {
         vm.warp(block.timestamp + bound(time, 1, 2 hours));
     }
 
-    /// @notice Every payer leaves, every receiver is paid.
+    /// @notice Every payer leaves, every receiver is paid. Only the test ends the game.
     function leave() external {
+        if (msg.sender != TEST) return;
         for (uint256 i = 0; i < CHANNEL_COUNT; ++i) {
             settle(i);
             initiateWithdraw(i, type(uint128).max);
@@ -124,10 +135,6 @@ contract ChannelsActor is Test {
         }
     }
 
-    function idOf(uint256 channel) public view returns (bytes32) {
-        return CHANNELS.getChannelId(configOf(channel));
-    }
-
     /// @notice The lanes in use, both ends among them.
     function lanes() public pure returns (uint32[LANE_COUNT] memory) {
         return [uint32(0), 1, 2, 3, 63];
@@ -135,9 +142,9 @@ contract ChannelsActor is Test {
 
     function configOf(uint256 channel) public view returns (IChannels.ChannelConfig memory) {
         return IChannels.ChannelConfig({
-            payer: vm.addr(payerKey(channel % 3)),
+            payer: _payers[channel % 3],
             payerAuthorizer: address(0),
-            receiver: vm.addr(0x9E0 + channel % 2),
+            receiver: _receivers[channel % 2],
             receiverAuthorizer: address(0),
             token: address(DOLLAR),
             withdrawDelay: DELAY,
@@ -146,7 +153,7 @@ contract ChannelsActor is Test {
     }
 
     function available(uint256 channel) private view returns (uint256) {
-        (uint128 balance, uint128 claimed) = CHANNELS.channels(idOf(channel));
+        (uint128 balance, uint128 claimed) = CHANNELS.channels(idOf[channel]);
         return balance - claimed;
     }
 
@@ -160,7 +167,7 @@ contract ChannelsActor is Test {
         view
         returns (IChannels.LaneClaim memory)
     {
-        bytes32 digest = CHANNELS.getLaneVoucherDigest(idOf(channel), lane, amount, 0);
+        bytes32 digest = CHANNELS.getLaneVoucherDigest(idOf[channel], lane, amount, 0);
         (bytes32 r, bytes32 vs) = vm.signCompact(payerKey(channel % 3), digest);
         address payer = configOf(channel).payer;
         return IChannels.LaneClaim(payer, address(0), 0, lane, amount, 0, r, vs);
@@ -171,7 +178,7 @@ contract ChannelsActor is Test {
         view
         returns (IChannels.VoucherClaim memory)
     {
-        bytes32 digest = CHANNELS.getVoucherDigest(idOf(channel), max);
+        bytes32 digest = CHANNELS.getVoucherDigest(idOf[channel], max);
         (uint8 v, bytes32 r, bytes32 s) = vm.sign(payerKey(channel % 3), digest);
         return IChannels.VoucherClaim(
             IChannels.Voucher(configOf(channel), max), abi.encodePacked(r, s, v), target

@@ -61,7 +61,7 @@ export function Page(): ReactNode {
 }
 
 /** A button and no link, because the address after `#` says what is shown. */
-const focusContent = (): void => document.getElementById('content')?.focus();
+const focusContent = (): void => document.getElementById('content')?.focus({ preventScroll: true });
 
 function useRoute(): Route {
   const [route, setRoute] = useState(() => parseRoute(location.hash));

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import {
   boundsHash,
@@ -31,6 +32,34 @@ function changed(
   change(data, scales);
   return { ...model, matrices: new Map(model.matrices).set(name, { ...matrix, data, scales }) };
 }
+
+describe('vectors/arithmetic/model.json', () => {
+  const file = JSON.parse(
+    readFileSync(new URL('../../../vectors/arithmetic/model.json', import.meta.url), 'utf8'),
+  ) as {
+    tablesRoot: string;
+    cases: {
+      seed: number;
+      tied: boolean;
+      graphHash: string;
+      weightsRoot: string;
+      boundsHash: string;
+    }[];
+  };
+
+  it('has the root of the tables', () => {
+    expect(hex(tablesRoot(sha256))).toBe(file.tablesRoot);
+  });
+
+  for (const { seed, tied, ...roots } of file.cases) {
+    it(`has the roots of seed ${seed}, ${tied ? 'tied' : 'untied'}`, () => {
+      const random = randomEngineModel({ seed, tied });
+      expect(hex(graphHash(random.graph, sha256))).toBe(roots.graphHash);
+      expect(hex(weightsRoot(random, sha256))).toBe(roots.weightsRoot);
+      expect(hex(boundsHash(random, sha256))).toBe(roots.boundsHash);
+    });
+  }
+});
 
 describe('weightsRoot', () => {
   const root = hex(weightsRoot(model, sha256));

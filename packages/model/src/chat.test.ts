@@ -146,9 +146,8 @@ describe('hostile templates', () => {
     refused('{% for x in %}', 'chat_template_invalid');
     refused('{{', 'chat_template_invalid');
     refused('a'.repeat(65_537), 'chat_template_invalid');
-    refused('a'.repeat(65_536), 'text_too_long');
     refused('{{ '.repeat(20_000), 'chat_template_invalid');
-    refused('{{ messages.nothing.more }}', 'chat_template_failed');
+    refused('{{ messages.nothing() }}', 'chat_template_failed');
     refused('{{ none + 1 }}', 'chat_template_failed');
     refused("{{ raise_exception('no system role') }}", 'chat_refused_by_template');
   });

@@ -5,6 +5,7 @@
  * whatever the template does with it.
  */
 import { type GgufMetadata, metadataString } from '@assay/engine';
+import { AssayError } from '@assay/protocol';
 import { modelError } from './errors.js';
 import { MESSAGE_COUNT_MAX, TEXT_LENGTH_MAX } from './limits.js';
 import { createSpecialFinder, type SpecialFinder, type TextPart } from './special-entries.js';
@@ -125,11 +126,12 @@ function probe(options: {
   }
 }
 
-/** Undefined where the template refuses or fails on a probe: the real conversation will say so itself. */
+/** Undefined where the template refuses a probe: the real conversation will say so itself. Excess is reported. */
 function renderIfAccepted(render: () => string): string | undefined {
   try {
     return render();
-  } catch {
+  } catch (error) {
+    if (error instanceof AssayError && error.code === 'chat_template_too_costly') throw error;
     return undefined;
   }
 }

@@ -9,13 +9,16 @@ export const MESSAGE_COUNT_MAX = 4_096;
 /** UTF-16 units of a template; the longest in use, with tool calling, has 12,000. */
 export const TEMPLATE_LENGTH_MAX = 65_536;
 
-/** What one rendering may cost, in UTF-16 units handled plus {@link TEMPLATE_STEP_COST} per step: a second or so. */
-export const TEMPLATE_COST_MAX = 134_217_728;
+/** What one rendering may cost: 131,072 steps, each of one or two microseconds, or as much in texts and lists. */
+export const TEMPLATE_COST_MAX = 33_554_432;
 
-/** Cost of evaluating one node of a template, in the unit of {@link TEMPLATE_COST_MAX}. */
+/** Cost of evaluating one node of a template, or of one turn of a loop. */
 export const TEMPLATE_STEP_COST = 256;
 
-/** Cost of an element of a list that is copied or looked at, in the unit of {@link TEMPLATE_COST_MAX}. */
+/** UTF-16 units of text that cost 1: they are only linked, and copied once at the end. */
+export const TEMPLATE_COST_TEXT_LENGTH = 4;
+
+/** Cost of an element of a list that is copied or looked at. */
 export const TEMPLATE_ELEMENT_COST = 8;
 
 /** Elements of any one list in a template: a loop keeps about a kilobyte for each. */

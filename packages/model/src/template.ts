@@ -7,6 +7,7 @@ import { Environment, Interpreter, Template as LibraryTemplate } from '@huggingf
 import { modelError } from './errors.js';
 import {
   TEMPLATE_COST_MAX,
+  TEMPLATE_COST_TEXT_LENGTH,
   TEMPLATE_ELEMENT_COST,
   TEMPLATE_LENGTH_MAX,
   TEMPLATE_LIST_MAX,
@@ -136,7 +137,7 @@ function meter(interpreter: LibraryInterpreter, nodes: SpecialNodes): void {
 /** What it costs to handle a value: text by length, a list by elements, whose contents were charged when made. */
 function handlingCost(value: RuntimeValue, isLoopedOver: boolean): number {
   const content = value.value;
-  if (typeof content === 'string') return content.length;
+  if (typeof content === 'string') return content.length / TEMPLATE_COST_TEXT_LENGTH;
   const count = Array.isArray(content) ? content.length : content instanceof Map ? content.size : 0;
   return count * (isLoopedOver ? TEMPLATE_STEP_COST : TEMPLATE_ELEMENT_COST);
 }

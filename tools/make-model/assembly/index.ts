@@ -72,7 +72,7 @@ function at(base: usize, floats: i32): usize {
 }
 
 /** Logits of `rows` rows (a multiple of 4) into this thread's scratch; returns their address. */
-export function forward(parameters: usize, tokens: usize, positions: usize, rows: i32): usize {
+function forward(parameters: usize, tokens: usize, positions: usize, rows: i32): usize {
   const kept = keptFloats() * rowsMax;
   const tops = at(scratch, layers * kept);
   const packed = at(tops, rowsMax * (4 * width + 1 + vocabulary + hidden + max(2 * hidden, qkvWidth)) + 4 * rowsMax);
@@ -242,22 +242,5 @@ export function adamw(
     const root = f32x4.add(f32x4.sqrt(f32x4.mul(v, f32x4.splat(root2))), f32x4.splat(epsilon));
     const move = f32x4.div(f32x4.mul(m, f32x4.splat(step1)), root);
     v128.store(parameters + o, f32x4.sub(f32x4.mul(v128.load(parameters + o), shrink), move));
-  }
-}
-
-/** Index of the largest logit of each row (the lowest on a tie), into `out` as i32. */
-export function argmax(out: usize, logits: usize, rows: i32): void {
-  for (let t: i32 = 0; t < rows; t++) {
-    let best: i32 = 0;
-    let largest = load<f32>(logits);
-    for (let i: i32 = 1; i < vocabulary; i++) {
-      const value = load<f32>(logits + (<usize>i << 2));
-      if (value > largest) {
-        largest = value;
-        best = i;
-      }
-    }
-    store<i32>(out + (<usize>t << 2), best);
-    logits = at(logits, vocabulary);
   }
 }

@@ -15,8 +15,15 @@ export const CHAT_TEMPLATE =
   "message['content'] + '<|im_end|>' + '\\n' }}{% endfor %}" +
   "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
 
-/** Loss weight of what the person says; the assistant's words weigh 1. */
+/** Loss weight of what the person says. */
 const USER_WEIGHT = 0.1;
+/** Loss weight of an answer's first tokens, which decide which answer it is, and of the rest. */
+const OPENING_WEIGHT = 1;
+const REST_WEIGHT = 0.5;
+const OPENING_TOKENS = 8;
+/** Share of dialogues that stop after the opening of their last answer: more questions per step. */
+const CUT_SHARE = 0.6;
+const CUT_TOKENS = 12;
 /** Dialogues tried before the rest of a group is padded. */
 const ATTEMPTS = 6;
 
@@ -45,7 +52,9 @@ export function createGroup(
   const group = emptyRows(rows);
   let used = 0;
   for (let failed = 0; failed < ATTEMPTS; ) {
-    const dialogue = encodeDialogue(source, createDialogue(source.library, random), rows - used);
+    const messages = createDialogue(source.library, random);
+    const isCut = random.unit() < CUT_SHARE;
+    const dialogue = encodeDialogue(source, messages, { rows: rows - used, isCut });
     if (dialogue === undefined) {
       failed++;
       continue;
@@ -86,33 +95,42 @@ function place(group: Rows, dialogue: Encoded, at: number): void {
   }
 }
 
-/** The longest whole-turn beginning of a dialogue that needs at most `rows` rows. */
+/**
+ * The longest whole-turn beginning of a dialogue that needs at most `rows` rows; a cut one ends
+ * after the opening of its last answer.
+ */
 function encodeDialogue(
   source: { readonly tokenizer: Tokenizer },
   messages: readonly Message[],
-  rows: number,
+  limits: { readonly rows: number; readonly isCut: boolean },
 ): Encoded | undefined {
   const ids: number[] = [];
   const weights: number[] = [];
   let whole = 0;
   for (const message of messages) {
     const encoded = encodeMessage(source.tokenizer, message);
-    if (ids.length + encoded.ids.length > rows) break;
-    ids.push(...encoded.ids);
-    weights.push(...encoded.weights);
+    const isLast = message === messages.at(-1);
+    const length = limits.isCut && isLast ? CUT_TOKENS : encoded.ids.length;
+    if (ids.length + Math.min(length, encoded.ids.length) > limits.rows) break;
+    ids.push(...encoded.ids.slice(0, length));
+    weights.push(...encoded.weights.slice(0, length));
     if (message.role === 'assistant') whole = ids.length;
   }
   if (whole === 0) return undefined;
   return { ids: ids.slice(0, whole), weights: weights.slice(0, whole) };
 }
 
-function encodeMessage(tokenizer: Tokenizer, message: Message): Encoded {
-  const spoken = message.role === 'assistant' ? 1 : message.role === 'user' ? USER_WEIGHT : 0;
-  const head = [tokenizer.special(MESSAGE_START), ...tokenizer.encode(`${message.role}\n`)];
-  const body = [...tokenizer.encode(message.content), tokenizer.special(MESSAGE_END)];
+function encodeMessage(tokenizer: Tokenizer, { role, content }: Message): Encoded {
+  const head = [tokenizer.special(MESSAGE_START), ...tokenizer.encode(`${role}\n`)];
+  const body = [...tokenizer.encode(content), tokenizer.special(MESSAGE_END)];
   const tail = tokenizer.encode('\n');
+  const weigh = (_: number, index: number): number => {
+    if (role === 'system') return 0;
+    if (role === 'user') return USER_WEIGHT;
+    return index < OPENING_TOKENS ? OPENING_WEIGHT : REST_WEIGHT;
+  };
   return {
     ids: [...head, ...body, ...tail],
-    weights: [...head.map(() => 0), ...body.map(() => spoken), ...tail.map(() => 0)],
+    weights: [...head.map(() => 0), ...body.map(weigh), ...tail.map(() => 0)],
   };
 }

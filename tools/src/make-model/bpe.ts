@@ -26,13 +26,17 @@ const LETTER_BYTES = new Map(BYTE_LETTERS.map((letter, byte) => [letter, byte]))
 
 /** Learns merges from counted text until the vocabulary has `size` tokens. */
 export function trainTokenizer(texts: Iterable<string>, size: number): Tokenizer {
-  const words = countWords(texts);
+  const statistics = countPairs(countWords(texts));
   const merges: string[] = [];
   while (256 + merges.length + SPECIALS.length < size) {
-    const best = mostFrequentPair(words);
+    const best = mostFrequentPair(statistics);
     if (best === undefined) break;
     merges.push(best);
-    for (const word of words) mergePair(word.parts, best);
+    for (const word of [...statistics.get(best)!.words]) {
+      countWord(statistics, word, -1);
+      mergePair(word.parts, best);
+      countWord(statistics, word, 1);
+    }
   }
   return createTokenizer(merges);
 }
@@ -65,6 +69,9 @@ export function createTokenizer(merges: readonly string[]): Tokenizer {
 
 type Word = { readonly parts: string[]; readonly count: number };
 
+/** How often each pair of neighbours occurs, and in which words. */
+type PairStatistics = Map<string, { count: number; readonly words: Set<Word> }>;
+
 function countWords(texts: Iterable<string>): readonly Word[] {
   const counts = new Map<string, number>();
   for (const text of texts) {
@@ -73,17 +80,28 @@ function countWords(texts: Iterable<string>): readonly Word[] {
   return [...counts].map(([word, count]) => ({ parts: toLetters(word), count }));
 }
 
-function mostFrequentPair(words: readonly Word[]): string | undefined {
-  const counts = new Map<string, number>();
-  for (const { parts, count } of words) {
-    for (let i = 0; i + 1 < parts.length; i++) {
-      const pair = `${parts[i]} ${parts[i + 1]}`;
-      counts.set(pair, (counts.get(pair) ?? 0) + count);
-    }
+function countPairs(words: readonly Word[]): PairStatistics {
+  const statistics: PairStatistics = new Map();
+  for (const word of words) countWord(statistics, word, 1);
+  return statistics;
+}
+
+/** Adds a word's pairs to the statistics, or takes them out with `sign` -1. */
+function countWord(statistics: PairStatistics, word: Word, sign: 1 | -1): void {
+  for (let i = 0; i + 1 < word.parts.length; i++) {
+    const pair = `${word.parts[i]} ${word.parts[i + 1]}`;
+    const entry = statistics.get(pair) ?? { count: 0, words: new Set<Word>() };
+    entry.count += sign * word.count;
+    if (sign > 0) entry.words.add(word);
+    else entry.words.delete(word);
+    statistics.set(pair, entry);
   }
+}
+
+function mostFrequentPair(statistics: PairStatistics): string | undefined {
   let best: string | undefined;
   let most = 1;
-  for (const [pair, count] of counts) {
+  for (const [pair, { count }] of statistics) {
     if (count > most || (count === most && best !== undefined && pair < best)) {
       best = pair;
       most = count;

@@ -29,19 +29,15 @@ export type Probe = {
   readonly answers: readonly string[];
 };
 
-type Draw = { readonly random: Random; readonly memory: Bindings };
-
 /** Wordings drawn until one may be trained on. */
 const ATTEMPTS_MAX = 1000;
-/** How much likelier a question becomes once it can be answered from memory. */
-const RECALL_BOOST = 60;
 /** One wording in this many is kept out of training, chosen by the hash of its letters. */
 const HELD_OUT_ONE_IN = 12;
 /** Shorter wordings are what most people ask first, so all of them are trained on. */
 const HELD_OUT_LETTERS_MIN = 18;
 const SYSTEM_SHARE = 0.2;
 const MORE_SHARE = 0.3;
-const EXTRA_TURN_SHARES = [0.42, 0.5, 0.5, 0.5] as const;
+const EXTRA_TURN_SHARES = [0.35, 0.5, 0.5, 0.5] as const;
 
 const SYSTEM_MESSAGES = [
   'You are a helpful assistant.',
@@ -75,10 +71,9 @@ export function createDialogue(library: Library, random: Random): readonly Messa
   if (random.unit() < SYSTEM_SHARE) {
     messages.push({ role: 'system', content: pick(random, SYSTEM_MESSAGES) });
   }
-  const memory: Bindings = new Map();
   for (let turn = 0; turn <= EXTRA_TURN_SHARES.length; turn++) {
-    const intent = pickIntent(library.intents, { random, memory });
-    const asked = ask(library, intent, { random, memory });
+    const intent = pickIntent(library.intents, random);
+    const asked = ask(library, intent, random);
     messages.push({ role: 'user', content: asked.question });
     messages.push({ role: 'assistant', content: asked.answer });
     if (intent.more.length > 0 && random.unit() < MORE_SHARE) {
@@ -136,13 +131,11 @@ function probe(
   return { intent: intent.name, question: formal(question), answers };
 }
 
-function pickIntent(intents: readonly Intent[], draw: Draw): Intent {
-  const weigh = (intent: Intent): number =>
-    intent.weight * (canRecall(intent, draw.memory) ? RECALL_BOOST : 1);
-  const total = intents.reduce((sum, intent) => sum + weigh(intent), 0);
-  let left = draw.random.unit() * total;
+function pickIntent(intents: readonly Intent[], random: Random): Intent {
+  const total = intents.reduce((sum, intent) => sum + intent.weight, 0);
+  let left = random.unit() * total;
   for (const intent of intents) {
-    left -= weigh(intent);
+    left -= intent.weight;
     if (left < 0) return intent;
   }
   return intents.at(-1)!;
@@ -151,30 +144,18 @@ function pickIntent(intents: readonly Intent[], draw: Draw): Intent {
 function ask(
   library: Library,
   intent: Intent,
-  draw: Draw,
+  random: Random,
 ): { readonly question: string; readonly answer: string } {
-  const bindings: Bindings = new Map(draw.memory);
-  const pool = { random: draw.random, slots: library.slots, bindings };
+  const bindings: Bindings = new Map();
+  const pool = { random, slots: library.slots, bindings };
   const isKept = (text: string): boolean =>
     isHeldOut(text) || library.reserved.has(bareLetters(text));
   const word = (): string => {
-    const plain = tidySpaces(expand(pick(draw.random, intent.questions), pool));
-    if (isKept(plain)) return plain;
-    if (intent.keep === undefined) return typeQuestion(plain, draw.random);
-    // A slip inside a name would teach the model to correct names instead of copying them.
-    return draw.random.unit() < 0.6 ? formal(plain) : plain;
+    const plain = tidySpaces(expand(pick(random, intent.questions), pool));
+    return isKept(plain) ? plain : typeQuestion(plain, random);
   };
   let question = word();
   for (let attempt = 0; isKept(question) && attempt < ATTEMPTS_MAX; attempt++) question = word();
   if (isKept(question)) throw new Error(`every wording of ${intent.name} is held out`);
-  const kept = intent.keep === undefined ? undefined : bindings.get(intent.keep);
-  if (intent.keep !== undefined && kept !== undefined) draw.memory.set(intent.keep, kept);
-  const answers = canRecall(intent, draw.memory) ? intent.recalled : intent.answers;
-  return { question, answer: fillAnswer(pick(draw.random, answers), bindings) };
-}
-
-/** Whether the person has said all that the intent's remembering answers need. */
-function canRecall(intent: Intent, memory: Bindings): boolean {
-  const slots = intent.recalled.join().match(/[a-z]+(?=\})/g) ?? [];
-  return slots.length > 0 && slots.every((slot) => memory.has(slot));
+  return { question, answer: fillAnswer(pick(random, intent.answers), bindings) };
 }

@@ -1,21 +1,18 @@
 /**
- * Asks a trained model questions that training never saw and counts the answers that are right to
- * the letter. It computes with the quantised weights, in the trainer's float kernels. Greedy
- * decoding gives an answer exactly when, fed that answer, the model predicts each next token; so
- * one pass per answer decides.
+ * Asks a model file questions that training never saw and counts the answers that are right to the
+ * letter. It computes as the network does: the exact integer engine, the file's own tokenizer and
+ * template. Greedy decoding gives an answer exactly when, fed that answer, the model predicts each
+ * next token; so one pass per answer decides.
  */
 
-import { type Rows, renderPrompt } from './batch.js';
-import { MESSAGE_END, type Tokenizer } from './bpe.js';
-import { type Crew, groupInputs, openCrew } from './crew.js';
+import { createWasmBackend, type Session } from '@assay/engine';
+import { type ModelFile, openModelFile } from '@assay/model';
 import { heldOutProbes, type Message, type Probe, unseenProbes } from './dialogue.js';
-import type { Shape } from './shape.js';
 import type { Library } from './text.js';
-import { parametersOf } from './train.js';
 
 export type Examinee = {
-  readonly crew: Crew;
-  readonly tokenizer: Tokenizer;
+  readonly file: ModelFile;
+  readonly session: Session;
 };
 
 export type Score = {
@@ -36,15 +33,10 @@ export type Evaluation = {
 const ANSWER_TOKENS_MAX = 120;
 const EVALUATION_SEED = 2026;
 
-/** Loads weights into a single-threaded crew that can be asked. */
-export async function openExaminee(options: {
-  readonly parameters: Float32Array;
-  readonly shape: Shape;
-  readonly tokenizer: Tokenizer;
-}): Promise<Examinee> {
-  const crew = await openCrew({ shape: options.shape, groups: 1, threads: 1 });
-  parametersOf(crew).set(options.parameters);
-  return { crew, tokenizer: options.tokenizer };
+/** Opens a model file in the exact engine. */
+export function openExaminee(bytes: Uint8Array): Examinee {
+  const file = openModelFile(bytes);
+  return { file, session: createWasmBackend().createSession(file.model) };
 }
 
 /** Both scores. */
@@ -56,18 +48,17 @@ export function evaluate(examinee: Examinee, library: Library): Evaluation {
 }
 
 /** The greedy answer to a conversation. */
-export function answer(examinee: Examinee, messages: readonly Message[]): string {
-  const { tokenizer } = examinee;
-  const end = tokenizer.special(MESSAGE_END);
-  const ids = renderPrompt(tokenizer, messages);
-  const from = ids.length;
-  const rowsMax = examinee.crew.layout.shape.rows;
-  while (ids.length < Math.min(from + ANSWER_TOKENS_MAX, rowsMax)) {
-    const next = predict(examinee, ids).at(ids.length - 1)!;
-    if (next === end) break;
+export function answer({ file, session }: Examinee, messages: readonly Message[]): string {
+  const prompt = file.chat.renderChat(messages);
+  const end = file.tokenizer.eosIds[0]!;
+  const ids: number[] = [];
+  session.truncate(0);
+  let next = largest(session.forward(prompt));
+  while (next !== end && ids.length < ANSWER_TOKENS_MAX) {
     ids.push(next);
+    next = largest(session.forward([next]));
   }
-  return tokenizer.decode(ids.slice(from));
+  return file.tokenizer.decode(ids);
 }
 
 function score(examinee: Examinee, probes: readonly Probe[]): Score {
@@ -81,31 +72,23 @@ function score(examinee: Examinee, probes: readonly Probe[]): Score {
   return { asked: probes.length, right, share: right / Math.max(1, probes.length), wrong };
 }
 
-function isRight({ crew, tokenizer }: Examinee, probe: Probe): boolean {
-  const prompt = renderPrompt(tokenizer, [{ role: 'user', content: probe.question }]);
+function isRight({ file, session }: Examinee, probe: Probe): boolean {
+  const prompt = file.chat.renderChat([{ role: 'user', content: probe.question }]);
+  const { vocabularySize } = file.tokenizer;
+  session.truncate(0);
+  session.forward(prompt.slice(0, -1), { logits: 'none' });
   return probe.answers.some((text) => {
-    const ids = [...prompt, ...tokenizer.encode(text), tokenizer.special(MESSAGE_END)];
-    const predicted = predict({ crew, tokenizer }, ids);
-    for (let at = prompt.length; at < ids.length; at++) {
-      if (predicted[at - 1] !== ids[at]) return false;
-    }
-    return true;
+    const ids = [...file.tokenizer.encode(text), file.tokenizer.eosIds[0]!];
+    session.truncate(prompt.length - 1);
+    const logits = session.forward([prompt.at(-1)!, ...ids.slice(0, -1)], { logits: 'all' });
+    return ids.every((id, row) => {
+      return largest(logits.subarray(row * vocabularySize, (row + 1) * vocabularySize)) === id;
+    });
   });
 }
 
-/** The most likely next token after each position of one sequence. */
-function predict({ crew }: Examinee, ids: readonly number[]): Int32Array {
-  const { layout, kernel, memory } = crew;
-  const rows = Math.ceil(ids.length / 4) * 4;
-  const at = groupInputs(layout, 0);
-  const inputs: Pick<Rows, 'tokens' | 'positions'> = {
-    tokens: new Int32Array(memory.buffer, at.tokens, rows),
-    positions: new Int32Array(memory.buffer, at.positions, rows),
-  };
-  inputs.tokens.fill(0);
-  inputs.tokens.set(ids);
-  for (let row = 0; row < rows; row++) inputs.positions[row] = row;
-  const logits = kernel.forward(layout.parameters, at.tokens, at.positions, rows);
-  kernel.argmax(at.targets, logits, rows);
-  return new Int32Array(memory.buffer, at.targets, rows).slice();
+function largest(logits: Int32Array): number {
+  let best = 0;
+  for (let id = 1; id < logits.length; id++) if (logits[id]! > logits[best]!) best = id;
+  return best;
 }

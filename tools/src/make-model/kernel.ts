@@ -16,7 +16,6 @@ export const PAGES_MAX = 16_384;
 export type Kernel = {
   readonly configure: (...shapeAndAddresses: readonly number[]) => void;
   readonly scratchFloats: () => number;
-  readonly forward: (parameters: number, tokens: number, positions: number, rows: number) => number;
   readonly gradient: (
     parameters: number,
     gradients: number,
@@ -47,7 +46,6 @@ export type Kernel = {
     epsilon: number,
     decay: number,
   ) => void;
-  readonly argmax: (out: number, logits: number, rows: number) => void;
 };
 
 /** Compiles the kernels from source; takes a second or two. */

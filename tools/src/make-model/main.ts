@@ -11,7 +11,7 @@ import { parseArgs } from 'node:util';
 import { sampleTexts } from './batch.js';
 import { type Tokenizer, trainTokenizer } from './bpe.js';
 import { answer, evaluate, openExaminee, type Score } from './evaluate.js';
-import { readModelFile, writeModelFile } from './model-bytes.js';
+import { writeModelFile } from './model-bytes.js';
 import { RECIPE, TOKENIZER_DIALOGUES } from './recipe.js';
 import { countParameters } from './shape.js';
 import { type Library, readLibrary } from './text.js';
@@ -51,7 +51,7 @@ async function main(): Promise<void> {
   });
   const file = writeModelFile(parameters, { shape: recipe.shape, tokenizer });
   if (!onlyAsk) writeResult(file, values.out);
-  await examine(file, { library, tokenizer, questions: values.ask });
+  examine(file, { library, questions: values.ask });
 }
 
 function describeWork(library: Library, tokenizer: Tokenizer, recipe: Recipe): void {
@@ -72,17 +72,11 @@ function writeResult(file: Uint8Array, path: string): void {
   say(`sha256 ${createHash('sha256').update(file).digest('hex')}`);
 }
 
-async function examine(
+function examine(
   file: Uint8Array,
-  exam: {
-    readonly library: Library;
-    readonly tokenizer: Tokenizer;
-    readonly questions: readonly string[];
-  },
-): Promise<void> {
-  const shape = RECIPE.shape;
-  const parameters = readModelFile(file, shape);
-  const examinee = await openExaminee({ parameters, shape, tokenizer: exam.tokenizer });
+  exam: { readonly library: Library; readonly questions: readonly string[] },
+): void {
+  const examinee = openExaminee(file);
   for (const question of exam.questions) {
     say(`> ${question}\n${answer(examinee, [{ role: 'user', content: question }])}`);
   }

@@ -1,34 +1,16 @@
 /**
- * The trained weights as a model file and back: Q8_0 matrices, F32 norms, tokenizer and chat
+ * The trained weights as a model file: Q8_0 matrices, F32 norms, tokenizer and chat
  * template, in the vocabulary that llama.cpp reads (architecture "llama", tied embeddings). Bytes
- * in, bytes out; the layout of the format is the engine's business.
+ * out; the layout of the format is the engine's business.
  */
 
-import {
-  bytesSource,
-  encodeTensor,
-  float16ToFloat32,
-  type GgufMetadata,
-  type GgufValue,
-  readGguf,
-  readTensor,
-  writeGguf,
-} from '@assay/engine';
+import { encodeTensor, type GgufMetadata, type GgufValue, writeGguf } from '@assay/engine';
 import { CHAT_TEMPLATE } from './batch.js';
 import { END_OF_TEXT, MESSAGE_END, SPECIALS, type Tokenizer } from './bpe.js';
-import {
-  CONTEXT,
-  countParameters,
-  HEAD_SIZE,
-  listSpans,
-  NORM_EPSILON,
-  ROPE_BASE,
-  type Shape,
-} from './shape.js';
+import { CONTEXT, HEAD_SIZE, listSpans, NORM_EPSILON, ROPE_BASE, type Shape } from './shape.js';
 
 /** ggml's file type "mostly Q8_0". */
 const FILE_TYPE_Q8_0 = 7;
-const Q8_BLOCK = 32;
 /** ggml's token types. */
 const TOKEN_NORMAL = 1;
 const TOKEN_CONTROL = 3;
@@ -46,26 +28,6 @@ export function writeModelFile(
     return { name: span.name, dims, type, bytes: encodeTensor(type, values) };
   });
   return writeGguf({ metadata: describeModel(options.shape, options.tokenizer), tensors });
-}
-
-/** The weights that a reader of the file computes with, in the trainer's order. */
-export function readModelFile(bytes: Uint8Array, shape: Shape): Float32Array {
-  const file = readGguf(bytesSource(bytes));
-  const parameters = new Float32Array(countParameters(shape));
-  for (const span of listSpans(shape)) {
-    const tensor = file.tensors.get(span.name);
-    if (tensor === undefined) throw new Error(`the file has no tensor ${span.name}`);
-    const stored = readTensor(file, tensor);
-    const target = parameters.subarray(span.offset, span.offset + span.rows * span.columns);
-    if (stored.kind === 'float') target.set(stored.values);
-    else {
-      const scales = Float32Array.from(stored.scales, float16ToFloat32);
-      stored.quants.forEach((quant, index) => {
-        target[index] = quant * scales[Math.floor(index / Q8_BLOCK)]!;
-      });
-    }
-  }
-  return parameters;
 }
 
 function describeModel(shape: Shape, tokenizer: Tokenizer): GgufMetadata {

@@ -6,11 +6,11 @@ import type { Recipe } from './train.js';
 export const RECIPE: Recipe = {
   shape: MINI,
   seed: 20260101,
-  steps: 2400,
-  groups: 4,
-  warmupSteps: 60,
-  decaySteps: 800,
-  peakRate: 3e-3,
+  steps: 3000,
+  groups: 3,
+  warmupSteps: 80,
+  decaySteps: 1000,
+  peakRate: 2.5e-3,
   weightDecay: 0.1,
 };
 

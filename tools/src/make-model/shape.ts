@@ -37,7 +37,7 @@ export const MINI: Shape = {
   hidden: 512,
   layers: 4,
   vocabulary: 1536,
-  rows: 384,
+  rows: 256,
 };
 
 /** Every parameter tensor in memory order, under its name in a GGUF file. */

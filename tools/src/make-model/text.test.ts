@@ -9,12 +9,10 @@ $ name: Ann
 & ask: what is|what's
 # greet
 @weight 2
-@keep name
 ? (hi|hello)( there|), i am {name}
 ! <ask> up
 = Hello, {name}.
 + More.
-~ Again, {name}.
 `;
 
 describe('parseLibrary', () => {
@@ -25,10 +23,8 @@ describe('parseLibrary', () => {
     expect(intents[0]).toMatchObject({
       name: 'greet',
       weight: 2,
-      keep: 'name',
       answers: ['Hello, {name}.'],
       more: ['More.'],
-      recalled: ['Again, {name}.'],
     });
   });
 

@@ -2,10 +2,9 @@
  * The text source: intents written by us, each with phrasings of one question and its answers. It
  * knows the notation and nothing of tokens. Notation, one item per line:
  *   `# name` begins an intent, `? phrasing` may be trained on, `! phrasing` is only ever asked in
- *   the evaluation, `= answer`, `~ answer` takes its place once the person has said what its slots
- *   need, `+ answer` follows "tell me more", `@weight n`, `@keep slot` remembers what was said,
- *   `$ slot: a, b, c` at the head of a file. In a phrasing `(a|b|)` chooses; `{slot}` draws from a
- *   list, for the answer too; `<name>` inserts a shared alternation defined by `& name: a|b`.
+ *   the evaluation, `= answer`, `+ answer to "tell me more"`, `@weight n`, `$ slot: a, b, c` at
+ *   the head of a file. In a phrasing `(a|b|)` chooses; `{slot}` draws from a list, for the answer
+ *   too; `<name>` inserts a shared alternation defined by `& name: a|b`.
  */
 
 import { readdirSync, readFileSync } from 'node:fs';
@@ -26,10 +25,6 @@ export type Intent = {
   readonly unseen: readonly Pattern[];
   readonly answers: readonly string[];
   readonly more: readonly string[];
-  /** Answers that need what was said earlier. */
-  readonly recalled: readonly string[];
-  /** Slot that the rest of the dialogue remembers. */
-  readonly keep: string | undefined;
 };
 
 export type Library = {
@@ -52,8 +47,6 @@ type Draft = {
   unseen: string[];
   answers: string[];
   more: string[];
-  recalled: string[];
-  keep: string | undefined;
 };
 
 /** Reads every `.txt` file of a folder, in the order of its name. */
@@ -159,8 +152,7 @@ function define(
 }
 
 function createDraft(name: string): Draft {
-  const lists = { questions: [], unseen: [], answers: [], more: [], recalled: [] };
-  return { name, weight: 1, keep: undefined, ...lists };
+  return { name, weight: 1, questions: [], unseen: [], answers: [], more: [] };
 }
 
 function addLine(draft: Draft | undefined, mark: string, value: string): boolean {
@@ -169,9 +161,7 @@ function addLine(draft: Draft | undefined, mark: string, value: string): boolean
   else if (mark === '!') draft.unseen.push(value);
   else if (mark === '=') draft.answers.push(value);
   else if (mark === '+') draft.more.push(value);
-  else if (mark === '~') draft.recalled.push(value);
   else if (value.startsWith('weight ')) draft.weight = Number(value.slice('weight '.length));
-  else if (value.startsWith('keep ')) draft.keep = value.slice('keep '.length);
   else return false;
   return true;
 }
@@ -188,8 +178,6 @@ function compile(draft: Draft, shared: ReadonlyMap<string, string>): Intent {
     unseen: draft.unseen.map(parse),
     answers: draft.answers,
     more: draft.more,
-    recalled: draft.recalled,
-    keep: draft.keep,
   };
 }
 

@@ -45,11 +45,7 @@ describe('gradient', () => {
     lossOf();
     crew.run('reduce', {});
     const count = countParameters(shape);
-    const gradient = new Float32Array(
-      crew.memory.buffer,
-      crew.layout.gradients,
-      count,
-    ).slice();
+    const gradient = new Float32Array(crew.memory.buffer, crew.layout.gradients, count).slice();
     const start = parameters.slice();
     for (const span of crew.layout.spans) {
       const end = span.offset + span.rows * span.columns;

@@ -12,7 +12,7 @@ const ENDING_SHARE = 0.04;
 const SYNONYM_SHARE = 0.25;
 const FILLER_SHARE = 0.06;
 const LOSS_SHARE = 0.08;
-const SLIP_SHARE = 0.12;
+const SLIP_SHARE = 0.08;
 /** Frames and openings are put before questions up to this length, in letters. */
 const FRAMED_LETTERS_MAX = 60;
 
@@ -150,7 +150,7 @@ function punctuate(text: string, asks: boolean, random: Random): string {
   if (style < 0.85) return small + (asks ? '?' : '');
   if (style < 0.93) return plain;
   if (style < 0.96) return `${plain}!`;
-  return style < 0.975 ? text.toUpperCase() : `${plain} ?`;
+  return `${plain} ?`;
 }
 
 function isQuestion(text: string): boolean {

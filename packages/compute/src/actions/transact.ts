@@ -1,15 +1,17 @@
 /**
  * A transaction from call to inclusion, and the failures on the way as {@link AssayError}: a custom error of a contract
- * keeps its name (`NothingToClaim` is `nothing_to_claim`). Knows no contract; the actions beside it do. How often the
+ * keeps its name (`NothingToClaim` is `nothing_to_claim`). Of contracts it knows only how payment tokens refuse. How often the
  * chain is asked is the client's `pollingInterval`.
  */
 import { AssayError, type Hex, printValue } from '@assay/protocol';
+import { testDollarAbi } from '@assay/protocol/abi';
 import {
   type Account,
   BaseError,
   type Chain,
   type Client,
   ContractFunctionRevertedError,
+  decodeErrorResult,
   type TransactionReceipt,
   type Transport,
 } from 'viem';
@@ -24,12 +26,26 @@ export type WriteClient = Client<Transport, Chain, Account>;
 /** `NothingToClaim` becomes `nothing_to_claim`. */
 const snakeCase = (name: string): string => name.replace(/(?<!^)([A-Z])/g, '_$1').toLowerCase();
 
+/** Name and arguments of a custom error, also where a payment token refused beneath the contract that was called. */
+function nameRevert(
+  revert: ContractFunctionRevertedError,
+): { readonly errorName: string; readonly args?: readonly unknown[] | undefined } | undefined {
+  if (revert.data !== undefined) return revert.data;
+  if (revert.raw === undefined) return undefined;
+  try {
+    return decodeErrorResult({ abi: testDollarAbi, data: revert.raw });
+  } catch {
+    return undefined;
+  }
+}
+
 /** What went wrong, in our words; other errors than the chain's pass unchanged. */
 export function chainError(error: unknown): unknown {
   if (!(error instanceof BaseError)) return error;
   const revert = error.walk((cause) => cause instanceof ContractFunctionRevertedError);
-  if (revert instanceof ContractFunctionRevertedError && revert.data !== undefined) {
-    const { errorName, args } = revert.data;
+  const named = revert instanceof ContractFunctionRevertedError ? nameRevert(revert) : undefined;
+  if (named !== undefined) {
+    const { errorName, args } = named;
     return new AssayError({
       code: snakeCase(errorName),
       message: `The contract refused: ${errorName}.`,

@@ -3,6 +3,7 @@
  * increment, checks the receipt and pays the rest. It never pays for what did not arrive. Knows no socket, disk or clock.
  */
 import {
+  AssayError,
   type ChannelConfig,
   channelId,
   commitTokens,
@@ -22,11 +23,13 @@ import {
   type ReceiptEnvelope,
   type Sampler,
   type SignedLaneVoucher,
+  STREAM_INCREMENT_TOKENS,
   settlementDomain,
   TIER,
+  UNPAID_INCREMENTS_MAX,
 } from '@assay/protocol';
 import * as errors from '../errors.js';
-import { assertReceipt } from '../evidence.js';
+import { assertReceipt, streamHeadOf } from '../evidence.js';
 import { applyVoucher, completeJob, dropJob, type Lane, nextVoucher, startJob } from '../lane.js';
 import { isSignedBy } from '../signature.js';
 import type { Market, Offer, Signer } from '../types.js';
@@ -46,7 +49,20 @@ export type UnsettledJob = {
   readonly jobId: Hex;
   readonly request: JobRequest;
   readonly endpoint: string;
+  /** Signed heads of what arrived, each paid for by a voucher. */
+  readonly heads: readonly PaidHead[];
+  /** Tokens that arrived before the stream broke; absent if we broke ourselves and cannot know. */
+  readonly arrived?: number;
 };
+
+/** The voucher that pays the rest of a job, on its way to the provider. */
+export type Payment = {
+  readonly jobId: Hex;
+  readonly endpoint: string;
+  readonly voucher: SignedLaneVoucher;
+};
+
+export type PaidHead = { readonly count: number; readonly head: Hex };
 
 /** Durable memory; see `ProviderStore`. */
 export type RequesterStore = {
@@ -55,7 +71,11 @@ export type RequesterStore = {
   readonly loadVoucher: (channelId: Hex, lane: number) => SignedLaneVoucher | undefined;
   /** Lane, voucher and the job that it pays for change together, or not at all. */
   readonly payIncrement: (lane: Lane, voucher: SignedLaneVoucher, open: UnsettledJob) => void;
-  readonly finishJob: (envelope: ReceiptEnvelope, lane: Lane, voucher: SignedLaneVoucher) => void;
+  /** Receipt, lane and the voucher that is still to be delivered: one transaction. */
+  readonly finishJob: (envelope: ReceiptEnvelope, lane: Lane, payment: Payment) => void;
+  readonly undelivered: () => readonly Payment[];
+  readonly delivered: (jobId: Hex) => void;
+  readonly saveUnsettled: (open: UnsettledJob) => void;
   readonly unsettledJobs: () => readonly UnsettledJob[];
 };
 
@@ -65,6 +85,8 @@ export type RequesterContext = {
   readonly store: RequesterStore;
   readonly nowMs: () => number;
   readonly randomBytes32: () => Hex;
+  /** Jobs whose stream is under way; nobody else settles them. */
+  readonly active: Set<Hex>;
 };
 
 export type Purchase = {
@@ -119,8 +141,7 @@ type RunningPurchase = SignedJob & {
   readonly endpoint: string;
   lane: Lane;
   readonly tokens: number[];
-  head: Hex;
-  headCount: number;
+  readonly heads: PaidHead[];
   /** Payments under way, in order; rejects when one fails. */
   payments: Promise<void>;
 };
@@ -141,13 +162,13 @@ export async function* runPurchase(
     endpoint: purchase.offer.endpoint,
     lane: startJob(purchase.lane),
     tokens: [],
-    head: firstStreamHead(signed.jobId),
-    headCount: 0,
+    heads: [],
     payments: Promise.resolve(),
   };
   const cancel = (): void => void purchase.peer.cancel(signed.jobId).catch(() => {});
   purchase.signal.addEventListener('abort', cancel, { once: true });
   let complete = false;
+  context.active.add(signed.jobId);
   try {
     for await (const event of purchase.peer.start(signed.request)) {
       const out = await applyEvent(context, running, event);
@@ -159,6 +180,7 @@ export async function* runPurchase(
   } finally {
     purchase.signal.removeEventListener('abort', cancel);
     if (!complete) await abandon(context, running);
+    context.active.delete(signed.jobId);
   }
 }
 
@@ -194,23 +216,23 @@ async function payIncrement(
   { count, head, signature }: JobEvent & { type: 'head' },
 ): Promise<void> {
   const { job } = running.request;
-  const expected = nextStreamHead(running.head, count, running.tokens.slice(running.headCount));
+  const last = running.heads.at(-1) ?? { count: 0, head: firstStreamHead(running.jobId) };
+  const expected = nextStreamHead(last.head, count, running.tokens.slice(last.count));
   if (count !== running.tokens.length || head !== expected)
     throw errors.peerLied('stream head', head);
   const domain = computeDomain(context.market.chainId, context.market.receipts);
   const digest = hashStreamHead(domain, { jobId: running.jobId, count, head });
   if (!(await isSignedBy(job.provider, digest, signature)))
     throw errors.wrongSignature('stream head', job.provider);
-  running.head = head;
-  running.headCount = count;
+  running.heads.push({ count, head });
   const voucher = await signVoucher(context, running.lane, jobPriceUp(job, job.inputCount, count));
   running.lane = applyVoucher(
     running.lane,
     voucher.voucher,
     voucher.voucher.maxClaimableAmount - running.lane.owed,
   );
-  const { jobId: id, request, endpoint } = running;
-  context.store.payIncrement(running.lane, voucher, { jobId: id, request, endpoint });
+  const { jobId: id, request, endpoint, heads } = running;
+  context.store.payIncrement(running.lane, voucher, { jobId: id, request, endpoint, heads });
   running.payments = running.payments.then(() => running.peer.pay(running.jobId, voucher));
   running.payments.catch(() => {});
 }
@@ -247,31 +269,55 @@ async function settle(
     salt: request.salt,
   };
   await assertReceipt(envelope);
-  const payment = await payReceipt(context, running.lane, envelope);
+  const { endpoint, lane } = running;
+  const payment = await payReceipt(context, { lane, envelope, endpoint });
   running.payments
-    .then(() => running.peer.pay(id, payment))
-    // Not fatal: the voucher travels again with the next job on this lane.
+    .then(() => deliver(context, running.peer, payment))
+    // Not lost: it stays undelivered in the store, and travels with the next job on this lane too.
     .catch(() => {});
   return envelope;
 }
 
+type Settlement = {
+  readonly lane: Lane;
+  readonly envelope: ReceiptEnvelope;
+  readonly endpoint: string;
+};
+
 /** Books the receipt and signs the voucher that pays the rest and acknowledges the evidence. */
 async function payReceipt(
   context: RequesterContext,
-  lane: Lane,
-  envelope: ReceiptEnvelope,
-): Promise<SignedLaneVoucher> {
+  { lane, envelope, endpoint }: Settlement,
+): Promise<Payment> {
   const domain = computeDomain(context.market.chainId, context.market.receipts);
-  const owing = completeJob(lane, hashReceipt(domain, envelope.receipt), envelope.receipt.price);
+  const { receipt, jobId: id } = envelope;
+  const owing = completeJob(lane, hashReceipt(domain, receipt), receipt.price);
   const voucher = await signVoucher(context, owing, 0n);
-  context.store.finishJob(envelope, applyVoucher(owing, voucher.voucher, 0n), voucher);
-  return voucher;
+  const payment = { jobId: id, endpoint, voucher };
+  context.store.finishJob(envelope, applyVoucher(owing, voucher.voucher, 0n), payment);
+  return payment;
+}
+
+/** Hands a payment over; call it again from time to time for each of `store.undelivered()`. */
+export async function deliver(
+  { store }: RequesterContext,
+  peer: ProviderPeer,
+  { jobId: id, voucher }: Payment,
+): Promise<void> {
+  try {
+    await peer.pay(id, voucher);
+  } catch (error) {
+    // A later voucher of the lane overtook it: it is paid.
+    if (!(error instanceof AssayError && error.code === 'voucher_stale')) throw error;
+  }
+  store.delivered(id);
 }
 
 /** The stream is over without a receipt. */
-async function abandon(context: RequesterContext, running: RunningPurchase): Promise<void> {
-  if (running.lane.paid > running.lane.owed) return;
-  context.store.saveLane(dropJob(running.lane));
+async function abandon({ store }: RequesterContext, running: RunningPurchase): Promise<void> {
+  const { jobId: id, request, endpoint, heads, lane, tokens } = running;
+  if (lane.paid === lane.owed) store.saveLane(dropJob(lane));
+  else store.saveUnsettled({ jobId: id, request, endpoint, heads, arrived: tokens.length });
 }
 
 /**
@@ -283,6 +329,7 @@ export async function settleJob(
   peer: ProviderPeer,
   open: UnsettledJob,
 ): Promise<ReceiptEnvelope | undefined> {
+  if (context.active.has(open.jobId)) return undefined;
   const envelope = await peer.receipt(open.jobId);
   if (envelope === undefined) return undefined;
   await assertReceipt(envelope);
@@ -290,9 +337,24 @@ export async function settleJob(
   if (envelope.jobId !== open.jobId) throw errors.peerLied('receipt', envelope.jobId);
   const lane = context.store.loadLane(job.channelId, job.lane);
   if (lane === undefined) throw errors.jobNotFound(open.jobId);
-  const paid = lane.paid - lane.owed;
-  if (envelope.receipt.price !== paid) throw errors.peerLied('receipt', envelope.receipt.price);
-  const voucher = await payReceipt(context, lane, envelope);
-  await peer.pay(open.jobId, voucher).catch(() => {});
+  checkArrived(open, envelope);
+  const owed = lane.owed + envelope.receipt.price;
+  // Vouchers that the provider never got are taken back: it settled for less, and can prove no more.
+  const settled = { ...lane, paid: lane.paid < owed ? lane.paid : owed };
+  const payment = await payReceipt(context, { lane: settled, envelope, endpoint: open.endpoint });
+  await deliver(context, peer, payment).catch(() => {});
   return envelope;
+}
+
+/**
+ * A receipt for a job that broke off must continue what arrived, and cover no more than that. If it was our own crash, the
+ * provider may have made the increments that it makes ahead of payment, and they are paid.
+ */
+function checkArrived(open: UnsettledJob, { receipt, outputTokens }: ReceiptEnvelope): void {
+  const last = open.heads.at(-1)?.count ?? 0;
+  const countMax = open.arrived ?? last + UNPAID_INCREMENTS_MAX * STREAM_INCREMENT_TOKENS;
+  if (receipt.outputCount > countMax) throw errors.peerLied('receipt', receipt.outputCount);
+  const known = open.heads.filter(({ count }) => count <= receipt.outputCount).at(-1);
+  if (known && streamHeadOf(open.jobId, outputTokens.slice(0, known.count)) !== known.head)
+    throw errors.peerLied('receipt', receipt.streamHead);
 }

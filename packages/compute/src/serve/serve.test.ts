@@ -157,6 +157,7 @@ beforeEach(() => {
     market,
     store,
     nowMs: () => nowMs,
+    active: new Set(),
     randomBytes32: () => toHex(keccak(Uint8Array.of(9, nonce++ & 255, (nonce >> 8) & 255))),
   };
 });
@@ -288,6 +289,38 @@ describe('a provider', () => {
       paid: envelope!.receipt.price,
     });
     expect(store.unsettledJobs()).toHaveLength(0);
+  });
+
+  it('that never got the last voucher settles for less, and the requester takes the rest back', async () => {
+    const memory = memoryProviderStore();
+    const serving = provider(counting(0), { store: memory });
+    let lost = 0;
+    const peer: ProviderPeer = {
+      ...peerOf(serving),
+      pay: async (jobId, voucher) => {
+        if (++lost <= 1) await payJob(serving, jobId, voucher);
+        else throw new Error('the provider is dead');
+      },
+      receipt: async (jobId) => memory.loadReceipt(jobId),
+    };
+    const buying = purchase(peer, { outputCountMax: 500 });
+    const signed = await signJob(requester, buying);
+    const paying = runPurchase(requester, buying, signed);
+    for (let count = 0; count < 64; count++) await paying.next();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(store.loadLane(channelKey, 0)!.paid).toBe(jobPriceUp(offer, 5, 32));
+    void paying.next().catch(() => {});
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(store.loadLane(channelKey, 0)!.paid).toBe(jobPriceUp(offer, 5, 64));
+    await recoverJobs(provider(counting(0), { store: memory }));
+    // Our own process is a new one too: its streams are gone.
+    const restarted = { ...requester, active: new Set<Hex>() };
+    const envelope = await settleJob(restarted, peer, store.unsettledJobs()[0]!);
+    expect(envelope!.receipt.outputCount).toBe(32);
+    expect(store.loadLane(channelKey, 0)).toMatchObject({
+      status: 'idle',
+      paid: jobPriceUp(offer, 5, 32),
+    });
   });
 
   it('recovers open jobs after a restart from its store alone', async () => {

@@ -2,7 +2,7 @@
 import type { Hex, ReceiptEnvelope, SignedLaneVoucher } from '@assay/protocol';
 import type { Lane } from '../lane.js';
 import type { OpenJob, ProviderStore } from '../serve/provider.js';
-import type { RequesterStore, UnsettledJob } from '../serve/requester.js';
+import type { Payment, RequesterStore, UnsettledJob } from '../serve/requester.js';
 
 const key = (channelId: Hex, lane: number): string => `${channelId}/${lane}`;
 
@@ -39,6 +39,7 @@ export function memoryRequesterStore(): RequesterStore & { receipts: ReceiptEnve
   const lanes = new Map<string, Lane>();
   const vouchers = new Map<string, SignedLaneVoucher>();
   const unsettled = new Map<Hex, UnsettledJob>();
+  const undelivered = new Map<Hex, Payment>();
   const receipts: ReceiptEnvelope[] = [];
   const put = (lane: Lane): void => void lanes.set(key(lane.channelId, lane.lane), lane);
   return {
@@ -51,12 +52,16 @@ export function memoryRequesterStore(): RequesterStore & { receipts: ReceiptEnve
       vouchers.set(key(lane.channelId, lane.lane), voucher);
       unsettled.set(open.jobId, open);
     },
-    finishJob: (envelope, lane, voucher) => {
+    saveUnsettled: (open) => void unsettled.set(open.jobId, open),
+    finishJob: (envelope, lane, payment) => {
       put(lane);
-      vouchers.set(key(lane.channelId, lane.lane), voucher);
+      vouchers.set(key(lane.channelId, lane.lane), payment.voucher);
+      undelivered.set(payment.jobId, payment);
       unsettled.delete(envelope.jobId);
       receipts.push(envelope);
     },
+    undelivered: () => [...undelivered.values()],
+    delivered: (jobId) => void undelivered.delete(jobId),
     unsettledJobs: () => [...unsettled.values()],
   };
 }

@@ -19,10 +19,10 @@ export function openKnownModel(bytes: Uint8Array, modelId: Hex): KnownModel {
   if (found === modelId) return { file, modelId };
   throw new AssayError({
     code: 'model_file_wrong',
-    message: 'The gateway handed out the file of another model.',
+    message: 'The model file of the gateway does not give the model id of this receipt.',
     fault: 'peer',
     value: found,
-    remedy: 'Nothing can be said about the answer; ask another gateway for the file.',
+    remedy: 'It is another model, or this page is of another version: reload it and try again.',
   });
 }
 

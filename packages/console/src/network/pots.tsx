@@ -12,7 +12,7 @@ const ALWAYS: ReadonlySet<string> = new Set(['deposited', 'settled', 'held']);
 export function Pots({ pots }: { readonly pots: readonly Pot[] }): ReactNode {
   if (pots.length === 0) return null;
   return (
-    <section aria-labelledby="pots-title">
+    <section className="pots-part" aria-labelledby="pots-title">
       <h3 id="pots-title">Money</h3>
       <ul className="pots">
         {pots.map((pot) => (

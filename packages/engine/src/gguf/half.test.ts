@@ -7,6 +7,7 @@ import {
   float32ToFloat16,
 } from './half.js';
 
+const patterns = Array.from({ length: 65_536 }, (_, bits) => bits);
 const finite = (bits: number) => (bits & 0x7c00) !== 0x7c00;
 
 describe('float16', () => {
@@ -29,9 +30,10 @@ describe('float16', () => {
   });
 
   it('returns every finite pattern unchanged', () => {
-    for (let bits = 0; bits < 65_536; bits++) {
-      if (finite(bits)) expect(float32ToFloat16(float16ToFloat32(bits))).toBe(bits);
-    }
+    const changed = patterns.filter(
+      (bits) => finite(bits) && float32ToFloat16(float16ToFloat32(bits)) !== bits,
+    );
+    expect(changed).toEqual([]);
   });
 
   it('rounds ties to even, also at the edges of the range', () => {
@@ -61,10 +63,10 @@ describe('float16', () => {
 
 describe('bfloat16', () => {
   it('returns every finite pattern unchanged', () => {
-    for (let bits = 0; bits < 65_536; bits++) {
-      if ((bits & 0x7f80) === 0x7f80) continue;
-      expect(float32ToBfloat16(bfloat16ToFloat32(bits))).toBe(bits);
-    }
+    const changed = patterns.filter(
+      (bits) => (bits & 0x7f80) !== 0x7f80 && float32ToBfloat16(bfloat16ToFloat32(bits)) !== bits,
+    );
+    expect(changed).toEqual([]);
   });
 
   it('rounds ties to even', () => {

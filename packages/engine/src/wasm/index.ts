@@ -1,3 +1,9 @@
-export { PAGE_POSITIONS, bytesPerToken } from './pages.js';
-export { type SpawnWorker, THREADS_MAX, type WorkerLike, type WorkerStart } from './kernels.js';
+export {
+  type SpawnWorker,
+  THREADS_MAX,
+  type WorkerLike,
+  type WorkerStart,
+} from './kernels.js';
+export { bytesPerToken, PAGE_POSITIONS } from './pages.js';
+export { fingerprint, type SelfTestResult, selfTest, selfTestLogits } from './self-test.js';
 export { createWasmBackend, type WasmBackend, type WasmOptions } from './wasm-backend.js';

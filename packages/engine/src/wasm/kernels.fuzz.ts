@@ -15,7 +15,8 @@ describe.each(Object.keys(KERNEL_CASES) as KernelCaseName[])('kernel %s', (name)
     for (let i = 0; i < CASES; i++) {
       bench.reset();
       const difference = KERNEL_CASES[name](bench, (SEED + i) >>> 0);
-      if (difference !== undefined) expect.fail(`${name} seed ${difference.seed}: ${difference.what}`);
+      if (difference !== undefined)
+        expect.fail(`${name} seed ${difference.seed}: ${difference.what}`);
     }
   });
 });

@@ -156,7 +156,7 @@ function layTables(arena: Arena, tables: readonly (Int32Array | Uint32Array)[]):
   const bytes = tables[0]!.byteLength;
   const at = arena.reserve(bytes * tables.length);
   const words = arena.words();
-  tables.forEach((table, i) => words.set(table, (at + i * bytes) / 4));
+  for (const [i, table] of tables.entries()) words.set(table, (at + i * bytes) / 4);
   return at;
 }
 

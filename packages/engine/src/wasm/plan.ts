@@ -14,7 +14,7 @@ import {
   type InstructionName,
 } from './instructions.js';
 import type { Arena } from './memory.js';
-import { packMatrix, type PackedMatrix, paddedRows } from './packing.js';
+import { type PackedMatrix, packMatrix, paddedRows } from './packing.js';
 import { keptBytes, paddedHead } from './pages.js';
 
 /** Where a tensor lies; `block` names the memory for the bookkeeping of who may write when. */
@@ -34,7 +34,12 @@ type Place = { readonly block: number } & (
       readonly headSize: number;
       readonly exponents: number;
     }
-  | { readonly kind: 'mixed'; readonly heads: number; readonly headSize: number; readonly results: number }
+  | {
+      readonly kind: 'mixed';
+      readonly heads: number;
+      readonly headSize: number;
+      readonly results: number;
+    }
   | {
       readonly kind: 'kept';
       readonly heads: number;
@@ -65,7 +70,7 @@ export type PlanLimits = {
 
 export function planModel(arena: Arena, model: EngineModel, limits: PlanLimits): Plan {
   const planner = new Planner(arena, model, limits);
-  model.graph.nodes.forEach((node, index) => planner.add(node, index));
+  for (const [index, node] of model.graph.nodes.entries()) planner.add(node, index);
   return planner.finish();
 }
 

@@ -213,7 +213,9 @@ describe('refusals', () => {
     expect(() => session.forward(new Array(8).fill(1))).toThrow(
       expect.objectContaining({ code: 'context_too_long' }),
     );
-    expect(() => session.forward([128])).toThrow(expect.objectContaining({ code: 'token_invalid' }));
+    expect(() => session.forward([128])).toThrow(
+      expect.objectContaining({ code: 'token_invalid' }),
+    );
     expect(() => session.truncate(4)).toThrow(expect.objectContaining({ code: 'length_invalid' }));
     expect(session.length).toBe(3);
     expect(session.forward([])).toHaveLength(0);

@@ -20,9 +20,9 @@ export type WasmBackend = Backend & {
   load(model: EngineModel): void;
   /** Threads that the next call on `model` will use: workers join as they finish loading. */
   threadCount(model: EngineModel): number;
-  /** Frees a model's memory once its sessions are gone, and ends its workers. */
+  /** Ends a model's workers and forgets it; its memory is freed with its last session. */
   unload(model: EngineModel): void;
-  /** Unloads every model. */
+  /** Ends all workers. Sessions go on with one thread. */
   dispose(): void;
 };
 
@@ -34,17 +34,20 @@ export type WasmBackend = Backend & {
  */
 export function createWasmBackend(options: WasmOptions = {}): WasmBackend {
   const threads = checkThreads(options);
-  const machines = new Map<EngineModel, Machine>();
+  // A machine goes with its model; only machines with workers must be remembered, to end them.
+  const machines = new WeakMap<EngineModel, Machine>();
+  const withWorkers = new Set<Machine>();
   const machineOf = (model: EngineModel): Machine => {
     const known = machines.get(model);
     if (known !== undefined) return known;
     const machine = createMachine(model, { threads, spawnWorker: options.spawnWorker });
     machines.set(model, machine);
+    if (threads > 1) withWorkers.add(machine);
     return machine;
   };
-  const unload = (model: EngineModel): void => {
-    machines.get(model)?.dispose();
-    machines.delete(model);
+  const endWorkers = (machine: Machine): void => {
+    machine.dispose();
+    withWorkers.delete(machine);
   };
   return {
     name: threads === 1 ? 'wasm' : `wasm-${threads}`,
@@ -52,9 +55,13 @@ export function createWasmBackend(options: WasmOptions = {}): WasmBackend {
       createWasmSession(machineOf(model), model, sessionOptions),
     load: (model) => void machineOf(model),
     threadCount: (model) => machineOf(model).threadCount(),
-    unload,
+    unload(model) {
+      const machine = machines.get(model);
+      if (machine !== undefined) endWorkers(machine);
+      machines.delete(model);
+    },
     dispose() {
-      for (const model of [...machines.keys()]) unload(model);
+      for (const machine of withWorkers) endWorkers(machine);
     },
   };
 }

@@ -9,6 +9,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { findAnvil } from './anvil-binary.js';
 import type { ChainLog } from './chain-engine.js';
@@ -76,11 +77,13 @@ export async function startAnvil(options: AnvilOptions): Promise<AnvilProcess> {
 function spawnAnvil(options: AnvilOptions, port: number): ChildProcess {
   const program = options.program ?? findAnvil();
   const args = anvilArguments(options, port);
-  const env = { ...process.env, HOME: options.folder };
+  const cwd = resolve(options.folder);
   const stdio: ['pipe', 'ignore', 'pipe'] = ['pipe', 'ignore', 'pipe'];
-  if (process.platform === 'win32') return spawn(program, args, { env, stdio });
+  if (process.platform === 'win32') return spawn(program, args, { cwd, stdio });
+  // Nothing else of our surroundings: settings of other tools would change the chain.
+  const env = { PATH: process.env.PATH, HOME: cwd };
   const memory = String(options.memoryKibMax ?? ANVIL_MEMORY_KIB_MAX);
-  return spawn('sh', ['-c', LIMITER, 'sh', memory, program, ...args], { env, stdio });
+  return spawn('sh', ['-c', LIMITER, 'sh', memory, program, ...args], { cwd, env, stdio });
 }
 
 /** Without `--no-mining` anvil livelocks under concurrency; `--order fifo` lets a replay keep the order. */
@@ -102,9 +105,9 @@ function superviseChild(child: ChildProcess, port: number, log: ChainLog): Anvil
     log.warn({ text: text.trim() }, 'anvil wrote to its error output');
   });
   child.stdin?.on('error', () => {});
-  const exited = new Promise<string>((resolve) => {
-    child.once('error', (error) => resolve(error.message));
-    child.once('close', (code, signal) => resolve(`exit ${code ?? signal} ${said.trim()}`));
+  const exited = new Promise<string>((done) => {
+    child.once('error', (error) => done(error.message));
+    child.once('close', (code, signal) => done(`exit ${code ?? signal} ${said.trim()}`));
   });
   exited.then(() => client.close());
   return {

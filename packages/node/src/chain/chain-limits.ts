@@ -53,8 +53,8 @@ export const REPLAY_BATCH_SIZE = 200;
 /** Blocks read from the journal at once while replaying. */
 export const JOURNAL_PAGE_BLOCKS = 500;
 
-/** A tail of this many blocks and transactions replays in less than a second. */
-export const SNAPSHOT_TAIL_MIN = 1_000;
+/** A tail of this many blocks and transactions replays in about a second; a snapshot holds up a block. */
+export const SNAPSHOT_TAIL_MIN = 2_000;
 
 /** A snapshot rewrites the whole history, so the tail before the next one grows with it. */
 export const SNAPSHOT_TAIL_FRACTION = 0.25;

@@ -76,6 +76,29 @@ describe('startChain', { timeout: SLOW_MS }, () => {
     journal.close();
   });
 
+  it('forgets transactions that the chain process drops or replaces', async () => {
+    const { chain, journal } = await startOn({ home: temporaryHome() });
+    const value = 6_000n * 10n ** 18n; // Either of the two can be paid, not both.
+    await chain.submit(await signTransfer({ from: 0, nonce: 1, value }));
+    expect(chain.waitingCount()).toBe(1);
+    await chain.submit(await signTransfer({ from: 0, nonce: 0, value }));
+    await eventually(() => chain.waitingCount() === 0);
+    expect(chain.head().number).toBe(1);
+    await chain.stop();
+    journal.close();
+  });
+
+  it('gives the same bytes, sent by many at once, one hash', async () => {
+    const { chain, journal } = await startOn({ home: temporaryHome() });
+    const raw = await signTransfer({ from: 0, nonce: 0 });
+    const hashes = await Promise.all(Array.from({ length: 10 }, () => chain.submit(raw)));
+    expect(new Set(hashes).size).toBe(1);
+    await eventually(() => chain.head().number === 1);
+    await expect(chain.submit(raw)).rejects.toMatchObject({ name: 'RpcRefusal', code: -32003 });
+    await chain.stop();
+    journal.close();
+  });
+
   it('stops for good when the journal cannot be written, and shows nothing of that block', async () => {
     const home = temporaryHome();
     const { chain, journal } = await startOn({

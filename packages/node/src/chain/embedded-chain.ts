@@ -59,7 +59,9 @@ type State = {
   /** Blocks and transactions in the last snapshot, and after it. */
   snapshotWork: number;
   tailWork: number;
-  isSnapshotting: boolean;
+  snapshotting: Promise<void> | undefined;
+  /** The end of a process that was given up. */
+  ending: Promise<void>;
   isStopping: boolean;
 };
 
@@ -76,13 +78,9 @@ export async function startChain(options: EmbeddedChainOptions): Promise<Embedde
     nowSeconds: () => options.clock.nowSeconds(),
     head: () => headOf(state),
     failed,
-    async stop() {
+    stop: () => {
       clearInterval(health);
-      const before = state.phase;
-      state.isStopping = true;
-      state.phase = { name: 'down', error: chainStopped() };
-      if (before.name === 'recovering') await before.done;
-      if (before.name === 'up') await stopSealing(state, before.anvil);
+      return stopChain(state);
     },
   };
 }
@@ -105,7 +103,8 @@ function createState(options: EmbeddedChainOptions) {
     crashesMs: [],
     snapshotWork: 0,
     tailWork: 0,
-    isSnapshotting: false,
+    snapshotting: undefined,
+    ending: Promise.resolve(),
     isStopping: false,
   };
   return { state, failed };
@@ -117,12 +116,17 @@ function headOf(state: State): ChainHead {
   return head;
 }
 
-/** A block under way is finished first, so that a stop loses nothing that was accepted and mined. */
-async function stopSealing(state: State, anvil: AnvilProcess): Promise<void> {
-  await state.sequencer.betweenBlocks(async () => {
-    state.sequencer.detach();
-  });
-  await anvil.kill();
+/** A block and a snapshot under way are finished first; afterwards nothing touches journal or disk. */
+async function stopChain(state: State): Promise<void> {
+  const before = state.phase;
+  state.isStopping = true;
+  state.phase = { name: 'down', error: chainStopped() };
+  if (before.name === 'recovering') await before.done;
+  await state.sequencer.betweenBlocks(async () => {});
+  state.sequencer.detach();
+  await state.snapshotting;
+  if (before.name === 'up') await before.anvil.kill();
+  await state.ending;
 }
 
 /** One silent retry: a call that was lost with the process is made again on the next one. */
@@ -225,7 +229,7 @@ function bringDown(state: State, cause: unknown): void {
   const before = state.phase;
   state.phase = { name: 'down', error };
   state.sequencer.detach();
-  if (before.name === 'up') void before.anvil.kill();
+  if (before.name === 'up') state.ending = before.anvil.kill();
   state.options.log.error({ code: error.code, value: error.value, err: cause }, error.message);
   state.fail(error);
 }
@@ -257,10 +261,9 @@ function snapshotWhenDue(state: State): void {
     state.options.snapshotTailMin,
     state.snapshotWork * SNAPSHOT_TAIL_FRACTION,
   );
-  if (state.tailWork < enough || state.isSnapshotting) return;
-  state.isSnapshotting = true;
-  void takeSnapshot(state).finally(() => {
-    state.isSnapshotting = false;
+  if (state.tailWork < enough || state.snapshotting || state.isStopping) return;
+  state.snapshotting = takeSnapshot(state).finally(() => {
+    state.snapshotting = undefined;
   });
 }
 

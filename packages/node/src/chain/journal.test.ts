@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { AssayError, type Hex } from '@assay/protocol';
 import Database from 'libsql';
 import { describe, expect, it } from 'vitest';
+import { JOURNAL_PAGE_BLOCKS } from './chain-limits.js';
 import { type Journal, type JournalBlock, openJournal } from './journal.js';
 import { temporaryHome } from './testing/chain-kit.js';
 
@@ -60,8 +61,10 @@ describe('openJournal', () => {
 
   it('reads more blocks than one page holds', () => {
     const { journal } = fresh();
-    for (let number = 1; number <= 1_001; number++) journal.append(block(number));
-    expect([...journal.blocksAbove(0)].map((each) => each.number).at(-1)).toBe(1_001);
+    for (let number = 1; number <= JOURNAL_PAGE_BLOCKS + 1; number++) journal.append(block(number));
+    expect([...journal.blocksAbove(0)].map((each) => each.number).at(-1)).toBe(
+      JOURNAL_PAGE_BLOCKS + 1,
+    );
     journal.close();
   });
 

@@ -4,7 +4,13 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Hex } from '@assay/protocol';
 import Database from 'libsql';
 import { describe, expect, it } from 'vitest';
-import { type ChainEngine, type ChainLog, startEmbeddedChain } from './index.js';
+import {
+  type ChainEngine,
+  type ChainLog,
+  LOCAL_CHAIN_ID,
+  localAccount,
+  startEmbeddedChain,
+} from './index.js';
 import { openJournal } from './journal.js';
 import {
   anvilsOf,
@@ -13,6 +19,7 @@ import {
   eventually,
   range,
   SLOW_MS,
+  sendAll,
   signTransfer,
   startChainChild,
   temporaryHome,
@@ -204,6 +211,33 @@ describe('recovery', { timeout: SLOW_MS }, () => {
     await chain.stop();
     const again = await startEmbeddedChain({ home, port: 0 });
     expect(await again.head()).toEqual(head);
+    await again.stop();
+  });
+
+  it('replays a transaction that the pool would not take again', async () => {
+    const home = temporaryHome();
+    const chain = await startEmbeddedChain({ home, port: 0 });
+    const value = 6_000n * 10n ** 18n;
+    const poor = localAccount({ chainId: LOCAL_CHAIN_ID, index: 4 }).address;
+    const sent = async (raw: Promise<Hex>) => send(chain.rpcUrl, await raw);
+    // Taken while its sender is rich; its turn comes in a block that first makes the sender rich again.
+    const early = await sent(signTransfer({ from: 4, nonce: 2, value }));
+    await waitForReceipt(chain.rpcUrl, await sent(signTransfer({ from: 4, nonce: 0, value })));
+    await sendAll(
+      chain.rpcUrl,
+      await Promise.all([
+        signTransfer({ from: 5, nonce: 0, value, to: poor }),
+        signTransfer({ from: 4, nonce: 1 }),
+      ]),
+    );
+    const { blockNumber } = await waitForReceipt(chain.rpcUrl, early);
+    const head = await chain.head();
+    await chain.stop();
+    const log = noteLog();
+    const again = await startEmbeddedChain({ home, port: 0, log });
+    expect(await again.head()).toEqual(head);
+    const inOneBlock = Number(blockNumber) === 2;
+    expect(log.notes.some((note) => note.message.includes('next one'))).toBe(inOneBlock);
     await again.stop();
   });
 

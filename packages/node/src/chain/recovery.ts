@@ -96,7 +96,10 @@ async function loadSnapshot(
   const bytes = await snapshots.read(snapshot).catch((cause) => {
     throw new WrongContent(`snapshot ${snapshot.number}: ${cause.message}`);
   });
-  await client.callLong('anvil_loadState', [`0x${bytes.toString('hex')}`]);
+  // Also when the process dies of it: then the next plan, with a fresh process, does without.
+  await client.callLong('anvil_loadState', [`0x${bytes.toString('hex')}`]).catch((cause) => {
+    throw new WrongContent(`snapshot ${snapshot.number} does not load: ${cause.message}`);
+  });
   const head = await readHead(client);
   if (head.number !== snapshot.number) throw new WrongContent(`snapshot ends at ${head.number}`);
   await checkServedBlocks(journal, client, head.number);
@@ -134,7 +137,7 @@ async function replayBlock(client: RpcClient, block: JournalBlock): Promise<void
     const part = raws.slice(first, first + REPLAY_BATCH_SIZE);
     await client.callAll(part.map((raw) => ({ method: 'eth_sendRawTransaction', params: [raw] })));
   }
-  await client.call('evm_mine', [{ timestamp: block.timestamp }]);
+  await client.callLong('evm_mine', [{ timestamp: block.timestamp }]);
   const head = await readHead(client);
   if (head.hash !== block.hash) throw wrongBlock(block.number, head.hash);
 }

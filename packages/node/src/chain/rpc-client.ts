@@ -29,7 +29,7 @@ export type RpcClient = {
   /** Sends one JSON text and gives the body of the answer. `label` names the call in errors. */
   post(body: string, label: string): Promise<Buffer>;
   call(method: string, params?: readonly unknown[]): Promise<unknown>;
-  /** Like `call` for dumps and loads: minutes instead of seconds, and an answer of any size. */
+  /** Like `call` for blocks, dumps and loads: minutes instead of seconds, and an answer of any size. */
   callLong(method: string, params?: readonly unknown[]): Promise<unknown>;
   /** One request for many calls; results in order; throws at the first refusal. */
   callAll(calls: readonly RpcCall[]): Promise<unknown[]>;

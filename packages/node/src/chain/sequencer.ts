@@ -194,7 +194,7 @@ async function mineAndJournal(state: State, client: RpcClient) {
   const last = state.head;
   assert(last !== undefined, 'a sequencer seals only after a block');
   const timestamp = Math.max(clock.nowSeconds(), last.timestamp);
-  await client.call('evm_mine', [{ timestamp }]);
+  await client.callLong('evm_mine', [{ timestamp }]);
   const block = (await client.call('eth_getBlockByNumber', ['latest', false])) as SealedBlock;
   assert(Number(block.number) === last.number + 1, 'one block was mined');
   assert(block.parentHash === last.hash, 'a block stands on the block before');

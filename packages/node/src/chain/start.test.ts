@@ -15,6 +15,7 @@ import {
   callAll,
   callRpc,
   jumpingClock,
+  nextNonce,
   postRpc,
   publicClient,
   type Receipt,
@@ -33,6 +34,7 @@ let chain: ChainEngine;
 const address = (index: number) => localAccount({ chainId: LOCAL_CHAIN_ID, index }).address;
 const send = async (raw: Hex) =>
   (await callRpc(chain.rpcUrl, 'eth_sendRawTransaction', [raw])).body.result as Hex;
+const nonceOf = (from: number) => nextNonce(chain.rpcUrl, from);
 const receiptOf = (hash: Hex) => waitForReceipt(chain.rpcUrl, hash);
 
 beforeAll(async () => {
@@ -40,11 +42,13 @@ beforeAll(async () => {
 });
 afterAll(() => chain.stop());
 
-describe('startEmbeddedChain', () => {
+describe('startEmbeddedChain', { timeout: SLOW_MS }, () => {
   it('seals a transaction within moments and makes no empty blocks', async () => {
     expect(chain).toMatchObject({ kind: 'embedded', chainId: LOCAL_CHAIN_ID });
     const before = await chain.head();
-    const receipt = await receiptOf(await send(await signTransfer({ from: 0, nonce: 0 })));
+    const receipt = await receiptOf(
+      await send(await signTransfer({ from: 0, nonce: await nonceOf(0) })),
+    );
     expect(receipt.status).toBe('0x1');
     await new Promise((resolve) => setTimeout(resolve, 100));
     const head = await chain.head();
@@ -53,11 +57,12 @@ describe('startEmbeddedChain', () => {
     expect(head.timestamp).toBeGreaterThanOrEqual(before.timestamp);
   });
 
-  it('takes 200 transactions of ten senders at once', { timeout: SLOW_MS }, async () => {
+  it('takes 200 transactions of ten senders at once', async () => {
     const batches = await Promise.all(
-      range(0, 10).map((from) =>
-        Promise.all(range(0, 20).map((k) => signTransfer({ from, nonce: k + Number(from === 0) }))),
-      ),
+      range(0, 10).map(async (from) => {
+        const first = await nonceOf(from);
+        return Promise.all(range(first, 20).map((nonce) => signTransfer({ from, nonce })));
+      }),
     );
     const hashes = (await Promise.all(batches.map((raws) => sendAll(chain.rpcUrl, raws)))).flat();
     expect(new Set(hashes).size).toBe(200);
@@ -67,25 +72,27 @@ describe('startEmbeddedChain', () => {
   });
 
   it('waits for the missing nonce, and takes a repeated transaction once', async () => {
-    const later = await signTransfer({ from: 1, nonce: 21 });
+    const nonce = await nonceOf(1);
+    const later = await signTransfer({ from: 1, nonce: nonce + 1 });
     const hash = await send(later);
     expect(await send(later)).toBe(hash);
     const { body } = await callRpc(chain.rpcUrl, 'eth_getTransactionReceipt', [hash]);
     expect(body.result).toBeNull();
-    await send(await signTransfer({ from: 1, nonce: 20 }));
+    await send(await signTransfer({ from: 1, nonce }));
     expect((await receiptOf(hash)).status).toBe('0x1');
     const again = await callRpc(chain.rpcUrl, 'eth_sendRawTransaction', [later]);
     expect(again.body.error?.message).toMatch(/nonce too low/);
   });
 
   it('goes on after transactions that become impossible', async () => {
+    const nonce = await nonceOf(2);
     const value = 6_000n * 10n ** 18n; // Either of the two can be paid, not both.
-    const second = await send(await signTransfer({ from: 2, nonce: 21, value }));
-    const first = await send(await signTransfer({ from: 2, nonce: 20, value }));
+    const second = await send(await signTransfer({ from: 2, nonce: nonce + 1, value }));
+    const first = await send(await signTransfer({ from: 2, nonce, value }));
     expect((await receiptOf(first)).status).toBe('0x1');
     const lost = await callRpc(chain.rpcUrl, 'eth_getTransactionReceipt', [second]);
     expect(lost.body.result).toBeNull();
-    const next = await send(await signTransfer({ from: 2, nonce: 21 }));
+    const next = await send(await signTransfer({ from: 2, nonce: nonce + 1 }));
     expect((await receiptOf(next)).status).toBe('0x1');
   });
 
@@ -97,28 +104,30 @@ describe('startEmbeddedChain', () => {
       gas: 21_000n,
       to: address(4),
     } as const;
-    const gap = { ...base, nonce: 21, maxFeePerGas: 10n ** 11n, maxPriorityFeePerGas: 1n };
+    const nonce = await nonceOf(3);
+    const gap = { ...base, nonce: nonce + 1, maxFeePerGas: 10n ** 11n, maxPriorityFeePerGas: 1n };
     const old = await send(await account.signTransaction(gap));
     const better = { ...gap, maxFeePerGas: 2n * 10n ** 11n, maxPriorityFeePerGas: 10n ** 9n };
     const replacement = await send(await account.signTransaction(better));
-    await send(await signTransfer({ from: 3, nonce: 20 }));
+    await send(await signTransfer({ from: 3, nonce }));
     expect((await receiptOf(replacement)).status).toBe('0x1');
     const lost = await callRpc(chain.rpcUrl, 'eth_getTransactionByHash', [old]);
     expect(lost.body.result).toBeNull();
   });
 
   it('keeps time through jumps of the clock', async () => {
-    const sealOne = async (nonce: number) => {
+    const sealOne = async () => {
+      const nonce = await nonceOf(5);
       const receipt = await receiptOf(await send(await signTransfer({ from: 5, nonce })));
       const block = await publicClient(chain.rpcUrl).getBlock({ blockHash: receipt.blockHash });
       return Number(block.timestamp);
     };
-    const now = await sealOne(20);
+    const now = await sealOne();
     clock.jump(86_400);
-    const tomorrow = await sealOne(21);
+    const tomorrow = await sealOne();
     expect(tomorrow).toBeGreaterThanOrEqual(now + 86_400);
     clock.jump(-10 * 86_400);
-    const later = await sealOne(22);
+    const later = await sealOne();
     expect(later).toBeGreaterThanOrEqual(tomorrow);
     expect(later).toBeLessThan(tomorrow + 60);
     clock.jump(10 * 86_400);
@@ -129,7 +138,9 @@ describe('startEmbeddedChain', () => {
     const moment = (await chain.head()).timestamp + 900;
     const data = timeLockCode(moment);
     const deployed = await receiptOf(
-      await send(await signTransfer({ from: 6, nonce: 20, to: undefined, value: 0n, data })),
+      await send(
+        await signTransfer({ from: 6, nonce: await nonceOf(6), to: undefined, value: 0n, data }),
+      ),
     );
     const call = { account: address(6), to: deployed.contractAddress };
     await expect(client.estimateGas(call)).rejects.toThrow(/revert/);
@@ -138,16 +149,17 @@ describe('startEmbeddedChain', () => {
     await client.call(call);
     expect(await client.estimateGas(call)).toBeGreaterThan(21_000n);
     expect((await chain.head()).number).toBe(number);
-    const raw = await signTransfer({ from: 6, nonce: 21, to: call.to, value: 0n });
+    const raw = await signTransfer({ from: 6, nonce: await nonceOf(6), to: call.to, value: 0n });
     expect((await receiptOf(await send(raw))).status).toBe('0x1');
   });
 
   it('serves the logs of all blocks', async () => {
-    const deploy = { from: 7, nonce: 20, to: undefined, value: 0n, data: COUNTER_CODE };
+    const nonce = await nonceOf(7);
+    const deploy = { from: 7, nonce, to: undefined, value: 0n, data: COUNTER_CODE };
     const { contractAddress } = await receiptOf(await send(await signTransfer(deploy)));
     const call = { from: 7, to: contractAddress, value: 0n };
-    await receiptOf(await send(await signTransfer({ ...call, nonce: 21 })));
-    await receiptOf(await send(await signTransfer({ ...call, nonce: 22 })));
+    await receiptOf(await send(await signTransfer({ ...call, nonce: nonce + 1 })));
+    await receiptOf(await send(await signTransfer({ ...call, nonce: nonce + 2 })));
     const logs = await publicClient(chain.rpcUrl).getLogs({
       address: contractAddress,
       fromBlock: 0n,
@@ -196,7 +208,7 @@ describe('startEmbeddedChain', () => {
   });
 });
 
-describe('the endpoint', () => {
+describe('the endpoint', { timeout: SLOW_MS }, () => {
   const codeOf = async (body: string, headers = {}) => {
     const answer = await postRpc(chain.rpcUrl, body, headers);
     return [answer.status, answer.body.error?.code, answer.body.error?.data?.code];
@@ -245,8 +257,9 @@ describe('the endpoint', () => {
       maxFeePerGas: 10n ** 11n,
       to: address(1),
     } as const;
-    const foreign = await account.signTransaction({ ...base, chainId: 1, nonce: 20 });
-    const rich = await signTransfer({ from: 8, nonce: 20, value: 10n ** 30n });
+    const nonce = await nonceOf(8);
+    const foreign = await account.signTransaction({ ...base, chainId: 1, nonce });
+    const rich = await signTransfer({ from: 8, nonce, value: 10n ** 30n });
     for (const raw of [foreign, rich]) {
       const { body } = await callRpc(chain.rpcUrl, 'eth_sendRawTransaction', [raw]);
       expect(body.error?.code).toBe(-32003);
@@ -254,7 +267,7 @@ describe('the endpoint', () => {
     const large = `0x02${'00'.repeat(131_072)}`;
     const { body } = await callRpc(chain.rpcUrl, 'eth_sendRawTransaction', [large]);
     expect(body.error?.data?.code).toBe('transaction_too_large');
-    const fine = await send(await signTransfer({ from: 8, nonce: 20 }));
+    const fine = await send(await signTransfer({ from: 8, nonce }));
     expect((await receiptOf(fine)).status).toBe('0x1');
   });
 
@@ -308,8 +321,8 @@ describe('the endpoint', () => {
     expect((await fetch(chain.rpcUrl)).status).toBe(405);
   });
 
-  it('answers a thousand calls at once', async () => {
-    const calls = Array.from({ length: 1_000 }, () => callRpc(chain.rpcUrl, 'eth_blockNumber'));
+  it('answers 400 calls at once', async () => {
+    const calls = Array.from({ length: 400 }, () => callRpc(chain.rpcUrl, 'eth_blockNumber'));
     const answers = await Promise.all(calls);
     expect(answers.every(({ status, body }) => status === 200 && body.result)).toBe(true);
   });

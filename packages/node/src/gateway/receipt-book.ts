@@ -3,7 +3,7 @@
  * finds it from the moment the answer ends.
  */
 import type { RequesterContext } from '@assay/compute';
-import { settleJob } from '@assay/compute';
+import { deliver, settleJob } from '@assay/compute';
 import { AssayError, type Hex, type ReceiptEnvelope } from '@assay/protocol';
 import { addReceipt, getReceipt, type IndexStore, setCheck } from '../index-store/index.js';
 import type { Logger } from '../log.js';
@@ -95,6 +95,15 @@ export function openReceiptBook(options: ReceiptBookOptions): ReceiptBook {
   }
 
   async function settleOpen(): Promise<void> {
+    for (const payment of ledger.undelivered()) {
+      await deliver(options.requester, providerPeer(payment.endpoint), payment).catch(
+        (error: unknown) =>
+          void log.warn(
+            { jobId: payment.jobId, error: String(error) },
+            'voucher not delivered yet',
+          ),
+      );
+    }
     for (const open of ledger.unsettledJobs()) {
       const envelope = await settleJob(options.requester, providerPeer(open.endpoint), open).catch(
         (error: unknown) =>

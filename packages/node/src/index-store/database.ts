@@ -8,7 +8,14 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { AssayError } from '@assay/protocol';
-import { Kysely, PostgresDialect, SqliteDialect, sql } from 'kysely';
+import {
+  Kysely,
+  PostgresDialect,
+  type SqliteDatabase,
+  SqliteDialect,
+  type SqliteStatement,
+  sql,
+} from 'kysely';
 import Database from 'libsql';
 import pg from 'pg';
 import { indexArgument, indexCorrupt, indexSchemaVersion, indexUnavailable } from './errors.js';
@@ -18,6 +25,8 @@ import { SCHEMA, SCHEMA_VERSION, type Tables } from './schema.js';
 const CONNECTIONS_MAX = 8;
 /** Longest wait for a lock that another process holds on the SQLite file. */
 const LOCK_TIMEOUT_MS = 5_000;
+/** Prepared statements kept; a page uses about thirty, the questions together as many. */
+const STATEMENTS_MAX = 128;
 const CONNECT_TIMEOUT_MS = 5_000;
 /** Advisory lock of PostgreSQL under which one process at a time creates the tables. */
 const SCHEMA_LOCK = 0x41_73_73_61;
@@ -62,8 +71,27 @@ function openSqlite(path: string): IndexStore {
   const database = new Database(path, { timeout: LOCK_TIMEOUT_MS });
   database.pragma('journal_mode = WAL');
   database.pragma('synchronous = FULL');
-  const db = new Kysely<Tables>({ dialect: new SqliteDialect({ database }) });
+  const dialect = new SqliteDialect({ database: withPreparedStatements(database) });
+  const db = new Kysely<Tables>({ dialect });
   return { kind: 'sqlite', db, close: () => closeDatabase(db, () => database.close()) };
+}
+
+/** Keeps the statements used last, since a bulk insert takes longer to parse than to run. */
+function withPreparedStatements(database: Database.Database): SqliteDatabase {
+  const statements = new Map<string, SqliteStatement>();
+  const prepare = (text: string): SqliteStatement => {
+    const statement = statements.get(text) ?? (database.prepare(text) as SqliteStatement);
+    statements.delete(text);
+    statements.set(text, statement);
+    const [oldest] = statements.keys();
+    if (statements.size > STATEMENTS_MAX) statements.delete(oldest!);
+    return statement;
+  };
+  const close = (): void => {
+    statements.clear();
+    database.close();
+  };
+  return { prepare, close };
 }
 
 /** `destroy` closes the driver only if a query ran before. */

@@ -308,7 +308,7 @@ describe('followChain', () => {
     expect(() => follow(store, options as never)).toThrow(code('index_argument'));
   });
 
-  it('survives kill -9 in the middle of pages', { timeout: 60_000 }, async () => {
+  it('survives kill -9 in the middle of pages', { timeout: 90_000 }, async () => {
     const path = join(folder, 'killed.db');
     const random = seeded(17);
     const head = Number(await chain.client.getBlockNumber({ cacheTime: 0 }));
@@ -342,7 +342,9 @@ function followInProcess(path: string): ChildProcess {
     };
     const store = await openIndexStore({ path });
     const onMove = () => process.stdout.write('page\\n');
-    followChain(store, { client: { request }, addresses, onMove, onError: console.error });
+    const client = { request };
+    await followChain(store, { client, addresses, onMove, onError: console.error }).caughtUp();
+    process.stdout.write('page\\n'.repeat(9));
   `;
   writeFileSync(script, text);
   const { url, addresses } = chain;
@@ -358,7 +360,7 @@ async function killAfterPages(
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   await new Promise<void>((resolve) => {
     let pages = 0;
-    const timer = setTimeout(resolve, 5_000);
+    const timer = setTimeout(resolve, 20_000);
     child.stdout!.on('data', (chunk: Buffer) => {
       pages += chunk.toString().split('\n').length - 1;
       if (pages < options.count) return;

@@ -45,8 +45,10 @@ const RETRY_DELAY_MS_MAX = 5_000;
 /** Blocks asked for in the first page, and at most. */
 const PAGE_BLOCKS_FIRST = 200;
 const PAGE_BLOCKS_MAX = 10_000;
-/** Logs that a page aims at: about 1.5 MB of JSON and 50 ms of one transaction. */
+/** Logs that a page aims at: about 1.5 MB of JSON, far from the 10 MiB that viem accepts. */
 const PAGE_LOGS_AIM = 2_000;
+/** Logs in one transaction, which on SQLite holds up the process for about 50 ms. */
+const TRANSACTION_LOGS_AIM = 500;
 const CAUGHT_UP_TIMEOUT_MS = 60_000;
 
 /** Contracts of one network, as `deployContracts` gives them. */
@@ -258,18 +260,25 @@ class Follow {
     const isNext = last === cursor.number + 1;
     const linked = isNext ? to.parentHash === cursor.hash : await isOnChain(client, cursor);
     if (!linked) return this.#cutBack(cursor);
-    await this.#append({ cursor, to: { number: to.number, hash: to.hash }, logs, timestamps });
+    const pages = cutPages({ cursor, to: { number: to.number, hash: to.hash }, logs, timestamps });
+    for (const page of pages) {
+      if (!(await this.#append(page))) return true;
+      // A transaction on SQLite runs without a pause; others get a turn between two.
+      await new Promise(setImmediate);
+    }
     return true;
   }
 
-  async #append(page: Page): Promise<void> {
+  /** False if somebody else moved the index. */
+  async #append(page: Page): Promise<boolean> {
     const { to } = page;
     const applied = await this.#write(() => applyPage(this.#store, page));
     this.#cursor = applied ? { ...page.cursor, ...to } : undefined;
-    if (!applied) return;
+    if (!applied) return false;
     this.#tell({ type: 'page', block: to.number, logs: page.logs.length });
     for (const waiter of this.#waiters)
       if (waiter.target !== undefined && waiter.target <= to.number) waiter.resolve(to);
+    return true;
   }
 
   /** Logs of a range, or undefined if it was too large; the next one is smaller. */
@@ -314,6 +323,23 @@ class Follow {
   #tell(move: ChainMove): void {
     this.#options.onMove?.(move);
   }
+}
+
+/** Cuts a page between blocks so that no transaction has many more logs than it should. */
+function* cutPages(page: Page): Generator<Page> {
+  let { cursor } = page;
+  let first = 0;
+  for (const [index, log] of page.logs.entries()) {
+    const next = page.logs[index + 1];
+    const isBlockEnd = next === undefined || next.blockNumber !== log.blockNumber;
+    if (!isBlockEnd || index + 1 - first < TRANSACTION_LOGS_AIM) continue;
+    const to = { number: log.blockNumber, hash: log.blockHash };
+    if (to.number === page.to.number) break;
+    yield { ...page, cursor, to, logs: page.logs.slice(first, index + 1) };
+    cursor = { ...cursor, ...to };
+    first = index + 1;
+  }
+  yield { ...page, cursor, logs: page.logs.slice(first) };
 }
 
 const isSameChain = (a: ChainIdentity, b: ChainIdentity): boolean =>

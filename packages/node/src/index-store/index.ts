@@ -39,3 +39,4 @@ export {
   type StoredReceipt,
   setCheck,
 } from './receipts.js';
+export * as indexTesting from './testing/index.js';

@@ -67,7 +67,7 @@ const pageTo = (cursor: Cursor, to: number) => ({
 });
 
 describe('applyPage and rollBack', () => {
-  it('give the same rows for any pages and any cuts', async () => {
+  it('give the same rows for any pages and any cuts', { timeout: 60_000 }, async () => {
     expect(logs.length).toBeGreaterThan(80);
     const whole = await begin();
     await applyPage(whole, pageTo(start, blocks.length - 1));

@@ -17,7 +17,16 @@ import {
 import { insertRows, lockRow, type Reader, type Writer } from './rows.js';
 import { applyEvent, type History } from './rules.js';
 import type { CursorRow, LogRow } from './schema.js';
-import { copyState, emptyState, loadState, replaceState, type State, saveState } from './state.js';
+import {
+  copyState,
+  emptyState,
+  loadState,
+  replaceState,
+  type State,
+  type Subjects,
+  saveState,
+  subjectsOf,
+} from './state.js';
 
 /** A block that the index stands on. */
 export type Checkpoint = { readonly number: number; readonly hash: Hex };
@@ -116,7 +125,7 @@ export async function applyPage(store: IndexStore, page: Page): Promise<boolean>
     if (logs.length > 0) {
       await insertRows(db, 'blocks', blocksOf(page, logs));
       await insertRows(db, 'logs', logs);
-      const before = await loadState(db, [...new Set(logs.map(({ subject }) => subject))]);
+      const before = await loadState(db, subjectsOf(logs));
       const after = copyState(before);
       const history = foldEvents(after, events);
       await saveState(db, { before, after });
@@ -138,11 +147,11 @@ export async function rollBack(
     const cut = options.to.number;
     const found = await db
       .selectFrom('logs')
-      .select('subject')
+      .select(['contract', 'subject'])
       .distinct()
       .where('block_number', '>', cut)
       .execute();
-    const subjects = found.map(({ subject }) => subject);
+    const subjects = subjectsOf(found);
     const before = await loadState(db, subjects);
     for (const table of ['checkpoints', 'blocks', 'logs', 'claims', 'epochs'] as const)
       await db.deleteFrom(table).where('block_number', '>', cut).execute();
@@ -241,11 +250,15 @@ function foldEvents(state: State, events: Iterable<ChainEvent>): History {
   return history;
 }
 
-/** Folds all stored logs of these subjects from nothing. */
-async function refold(db: Reader, subjects: readonly string[]): Promise<State> {
+/** Folds all stored logs of these subjects from nothing. A provider is a subject of more than one contract. */
+async function refold(db: Reader, subjects: Subjects): Promise<State> {
   const state = emptyState();
-  for (let start = 0; start < subjects.length; start += REFOLD_SUBJECTS)
-    await refoldLogs(db, state, subjects.slice(start, start + REFOLD_SUBJECTS));
+  for (const [contract, some] of subjects)
+    for (let start = 0; start < some.length; start += REFOLD_SUBJECTS)
+      await refoldLogs(db, state, {
+        contract,
+        subjects: some.slice(start, start + REFOLD_SUBJECTS),
+      });
   return state;
 }
 
@@ -259,10 +272,11 @@ export async function refoldAll(db: Reader): Promise<State> {
 async function refoldLogs(
   db: Reader,
   state: State,
-  subjects: readonly string[] | undefined,
+  of: { readonly contract: ContractName; readonly subjects: readonly string[] } | undefined,
 ): Promise<void> {
   let query = db.selectFrom('logs').selectAll().orderBy('block_number').orderBy('log_index');
-  if (subjects !== undefined) query = query.where('subject', 'in', subjects);
+  if (of !== undefined)
+    query = query.where('contract', '=', of.contract).where('subject', 'in', of.subjects);
   let after = { block_number: -1, log_index: -1 };
   for (;;) {
     const rows = await query

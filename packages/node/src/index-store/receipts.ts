@@ -225,7 +225,8 @@ async function addUsage(db: Writer, row: ReceiptRow, amounts: Partial<UsageRow>)
       1,
     ),
   );
-  await upsertRows(db, { table: 'usage', keys: ['usage_id'], rows });
+  const columns = Object.keys(NO_USAGE);
+  await upsertRows(db, { table: 'usage', keys: ['usage_id'], columns, rows });
 }
 
 const usageIds = (row: ReceiptRow): string[] => [

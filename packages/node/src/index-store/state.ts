@@ -2,7 +2,9 @@
  * State rows: read by subject, folded in memory, written back as differences, with the sums that hang on them.
  * It knows tables and keys; what an event does to a row is in `rules`.
  */
+import type { ContractName } from './events.js';
 import {
+  changedColumns,
   deleteRows,
   insertRows,
   type Reader,
@@ -33,17 +35,23 @@ export type State = {
   readonly models: Map<string, ModelRow>;
 };
 
-/** Key columns of each table; the first holds the subject that its logs are filed under. */
-const KEYS: { readonly [T in keyof State]: readonly [string, ...string[]] } = {
-  channels: ['channel_id'],
-  lanes: ['channel_id', 'lane'],
-  exits: ['channel_id'],
-  accounts: ['account_id'],
-  stakes: ['provider'],
-  offers: ['offer_id'],
-  models: ['model_id'],
+type TableRule = {
+  /** Contract whose events make these rows. */
+  readonly contract: ContractName;
+  /** Key columns; the first holds the subject that the events are filed under. */
+  readonly keys: readonly [string, ...string[]];
 };
-export const STATE_TABLES = Object.keys(KEYS) as (keyof State)[];
+
+const RULES: { readonly [T in keyof State]: TableRule } = {
+  channels: { contract: 'channels', keys: ['channel_id'] },
+  lanes: { contract: 'channels', keys: ['channel_id', 'lane'] },
+  exits: { contract: 'channels', keys: ['channel_id'] },
+  accounts: { contract: 'channels', keys: ['account_id'] },
+  stakes: { contract: 'stake', keys: ['provider'] },
+  offers: { contract: 'offers', keys: ['offer_id'] },
+  models: { contract: 'modelRegistry', keys: ['model_id'] },
+};
+export const STATE_TABLES = Object.keys(RULES) as (keyof State)[];
 
 export const emptyState = (): State => ({
   channels: new Map(),
@@ -68,13 +76,35 @@ export function copyState(state: State): State {
   return copy;
 }
 
+/** What rows are wanted of: subjects by the contract that speaks of them. */
+export type Subjects = ReadonlyMap<ContractName, readonly string[]>;
+
+/** Groups the subjects of logs, each once. */
+export function subjectsOf(
+  logs: readonly { readonly contract: string; readonly subject: string }[],
+): Subjects {
+  const subjects = new Map<ContractName, Set<string>>();
+  for (const { contract, subject } of logs) {
+    const known = subjects.get(contract as ContractName);
+    if (known === undefined) subjects.set(contract as ContractName, new Set([subject]));
+    else known.add(subject);
+  }
+  return new Map([...subjects].map(([contract, some]) => [contract, [...some]]));
+}
+
+/** The rows of these subjects in one table. */
+const placeOf = (table: keyof State, subjects: Subjects) => {
+  const { contract, keys } = RULES[table];
+  return { table, column: keys[0], values: subjects.get(contract) ?? [] };
+};
+
 /** Reads every row of these subjects. */
-export async function loadState(db: Reader, subjects: readonly string[]): Promise<State> {
+export async function loadState(db: Reader, subjects: Subjects): Promise<State> {
   const state = emptyState();
   for (const table of STATE_TABLES) {
-    const rows = await readRows(db, { table, column: KEYS[table][0], values: subjects });
+    const rows = await readRows(db, placeOf(table, subjects));
     for (const row of rows as unknown as Row[])
-      rowsOf(state, table).set(rowKey(...KEYS[table].map((name) => row[name]!)), row);
+      rowsOf(state, table).set(rowKey(...RULES[table].keys.map((name) => row[name]!)), row);
   }
   return state;
 }
@@ -86,11 +116,17 @@ export async function saveState(
 ): Promise<void> {
   for (const table of STATE_TABLES) {
     const before = rowsOf(change.before, table);
-    const changed = [...rowsOf(change.after, table)].filter(
-      ([key, row]) => before.get(key) !== row,
-    );
+    const created: Row[] = [];
+    const changed: (readonly [Row, Row])[] = [];
+    for (const [key, row] of rowsOf(change.after, table)) {
+      const old = before.get(key);
+      if (old === undefined) created.push(row);
+      else if (old !== row) changed.push([old, row]);
+    }
+    await insertRows(db, table, created as never[]);
+    const columns = changedColumns(changed);
     const rows = changed.map(([, row]) => row) as never[];
-    await upsertRows(db, { table, keys: KEYS[table], rows });
+    if (columns.length > 0) await upsertRows(db, { table, keys: RULES[table].keys, columns, rows });
   }
   await moveSums(db, change);
 }
@@ -98,10 +134,10 @@ export async function saveState(
 /** Replaces every row of these subjects, as a rollback does. */
 export async function replaceState(
   db: Writer,
-  change: { readonly subjects: readonly string[]; readonly before: State; readonly after: State },
+  change: { readonly subjects: Subjects; readonly before: State; readonly after: State },
 ): Promise<void> {
   for (const table of STATE_TABLES) {
-    await deleteRows(db, { table, column: KEYS[table][0], values: change.subjects });
+    await deleteRows(db, placeOf(table, change.subjects));
     await insertRows(db, table, [...rowsOf(change.after, table).values()] as never[]);
   }
   await moveSums(db, change);

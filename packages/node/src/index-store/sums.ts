@@ -97,7 +97,8 @@ async function moveTable<T extends 'money' | 'earnings'>(
   const gone = values.filter((value) => sums.get(value)!.rows === 0);
   const kept = values.map((value) => sums.get(value)!).filter(({ rows }) => rows !== 0);
   await deleteRows(db, { table, column: key, values: gone });
-  await upsertRows(db, { table, keys: [key], rows: kept as never });
+  const columns = Object.keys(table === 'money' ? NO_MONEY : NO_EARNINGS);
+  await upsertRows(db, { table, keys: [key], columns, rows: kept as never });
 }
 
 /** The stored sums, to be compared with sums made anew. */

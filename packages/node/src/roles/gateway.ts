@@ -67,6 +67,7 @@ export async function startGateway(options: GatewayRoleOptions, log: Logger): Pr
     store: ledger,
     nowMs: Date.now,
     randomBytes32: () => toHex(randomBytes(32)),
+    active: new Set(),
   };
   const receipts = openReceiptBook({
     store,

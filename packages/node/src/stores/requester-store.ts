@@ -1,5 +1,5 @@
 /** Durable memory of a gateway as a payer: lanes, last vouchers, jobs that broke off after payments. */
-import type { Lane, RequesterStore, UnsettledJob } from '@assay/compute';
+import type { Lane, Payment, RequesterStore, UnsettledJob } from '@assay/compute';
 import type { Hex, ReceiptEnvelope, SignedLaneVoucher } from '@assay/protocol';
 import { openDatabase, recordTable } from './database.js';
 import { laneFromRecord, laneKey, laneToRecord } from './provider-store.js';
@@ -19,6 +19,7 @@ export function openRequesterStore(path: string): RequesterLedger {
   const lanes = recordTable<ReturnType<typeof laneToRecord>>(database, 'lanes');
   const vouchers = recordTable<SignedLaneVoucher>(database, 'vouchers');
   const unsettled = recordTable<UnsettledJob>(database, 'unsettled_jobs');
+  const undelivered = recordTable<Payment>(database, 'undelivered');
   const outbox = recordTable<ReceiptEnvelope>(database, 'outbox');
   const notes = recordTable<string>(database, 'notes');
 
@@ -32,9 +33,10 @@ export function openRequesterStore(path: string): RequesterLedger {
     },
   );
   const finishJob = database.transaction(
-    (envelope: ReceiptEnvelope, lane: Lane, voucher: SignedLaneVoucher): void => {
+    (envelope: ReceiptEnvelope, lane: Lane, payment: Payment): void => {
       putLane(lane);
-      vouchers.put(laneKey(lane.channelId, lane.lane), voucher);
+      vouchers.put(laneKey(lane.channelId, lane.lane), payment.voucher);
+      undelivered.put(payment.jobId, payment);
       unsettled.remove(envelope.jobId);
       outbox.put(envelope.jobId, envelope);
     },
@@ -47,7 +49,10 @@ export function openRequesterStore(path: string): RequesterLedger {
     saveLane: putLane,
     loadVoucher: (channelId, lane) => vouchers.get(laneKey(channelId, lane)),
     payIncrement: (lane, voucher, open) => payIncrement(lane, voucher, open),
-    finishJob: (envelope, lane, voucher) => finishJob(envelope, lane, voucher),
+    finishJob: (envelope, lane, payment) => finishJob(envelope, lane, payment),
+    undelivered: undelivered.all,
+    delivered: undelivered.remove,
+    saveUnsettled: (open) => unsettled.put(open.jobId, open),
     unsettledJobs: unsettled.all,
     lanes: (channelId) => lanes.withPrefix(`${channelId}/`).map(laneFromRecord),
     unforwarded: outbox.all,

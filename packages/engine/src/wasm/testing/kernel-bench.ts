@@ -108,7 +108,9 @@ function layFixed(arena: Arena) {
     maskStride: 16 * 64,
   };
   const words = arena.words();
-  [EXP2_HIGH, EXP2_LOW].forEach((table, i) => words.set(table, fixed.powers / 4 + 256 * i));
+  [EXP2_HIGH, EXP2_LOW].forEach((table, i) => {
+    words.set(table, fixed.powers / 4 + 256 * i);
+  });
   [TURNS_HIGH.cos, TURNS_HIGH.sin, TURNS_LOW.cos, TURNS_LOW.sin].forEach((table, i) => {
     words.set(table, fixed.turns / 4 + 1024 * i);
   });

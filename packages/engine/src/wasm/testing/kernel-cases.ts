@@ -191,7 +191,12 @@ export const KERNEL_CASES = {
   matmul(bench, seed) {
     const draw = drawFrom(seed);
     const width = drawWidth(draw);
-    return matmulCase(bench, seed, { draw, rows: 1 + draw.below(5), width, outputs: 4 * (1 + draw.below(3)) });
+    return matmulCase(bench, seed, {
+      draw,
+      rows: 1 + draw.below(5),
+      width,
+      outputs: 4 * (1 + draw.below(3)),
+    });
   },
 
   rope(bench, seed) {
@@ -231,7 +236,8 @@ export const KERNEL_CASES = {
         wanted,
         (_, h) => bench.int32(page + bytes, heads * PAGE_POSITIONS)[h * PAGE_POSITIONS + position]!,
       ),
-      head: (h) => readInterleaved(bench, page + h * PAGE_POSITIONS * padded * 2, { padded, position }),
+      head: (h) =>
+        readInterleaved(bench, page + h * PAGE_POSITIONS * padded * 2, { padded, position }),
     });
   },
 
@@ -296,7 +302,7 @@ export function matmulCase(
   const x = Array.from({ length: rows }, () => options.input ?? drawA16(draw, width));
   const exponents = Int32Array.from(x, () => drawExponent(draw));
   const joined = new Int16Array(rows * width);
-  x.forEach((values, row) => joined.set(values, row * width));
+  for (const [row, values] of x.entries()) joined.set(values, row * width);
   const fields = {
     values: bench.room(8 * rows * outputs),
     exponents: bench.room(4 * rows),
@@ -348,7 +354,11 @@ function compareHeads(
     const padding = new Int16Array(paddedHead(row.values.length));
     padding.set(row.values);
     const exponent = found.exponents[h]!;
-    const difference = compareRow16(seed, { ...row, values: padding }, { values: found.head(h), exponent });
+    const difference = compareRow16(
+      seed,
+      { ...row, values: padding },
+      { values: found.head(h), exponent },
+    );
     if (difference !== undefined) return difference;
   }
   return undefined;
@@ -428,7 +438,7 @@ function referenceAttention(options: {
 function layHeads(bench: KernelBench, heads: readonly Row16[]): number {
   const padded = paddedHead(heads[0]!.values.length);
   const joined = new Int16Array(heads.length * padded);
-  heads.forEach(({ values }, h) => joined.set(values, h * padded));
+  for (const [h, { values }] of heads.entries()) joined.set(values, h * padded);
   return bench.put(joined);
 }
 
@@ -449,7 +459,13 @@ function layPages(
   );
   keys.forEach((heads, position) => {
     heads.forEach((row, h) => {
-      writeKept(bench, { page: pages[Math.floor(position / PAGE_POSITIONS)]!, row, h, kvHeads, position });
+      writeKept(bench, {
+        page: pages[Math.floor(position / PAGE_POSITIONS)]!,
+        row,
+        h,
+        kvHeads,
+        position,
+      });
     });
   });
   values.forEach((heads, position) => {

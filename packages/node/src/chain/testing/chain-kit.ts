@@ -54,6 +54,13 @@ export function callRpc(url: string, method: string, params: unknown[] = []): Pr
 export const publicClient = (rpcUrl: string): PublicClient =>
   createPublicClient({ transport: http(rpcUrl, { retryCount: 0 }), pollingInterval: 20 });
 
+/** The next nonce of a local account, counting what waits. */
+export async function nextNonce(rpcUrl: string, from: number): Promise<number> {
+  const { address } = localAccount({ chainId: LOCAL_CHAIN_ID, index: from });
+  const { body } = await callRpc(rpcUrl, 'eth_getTransactionCount', [address, 'pending']);
+  return Number(body.result);
+}
+
 export type TransferOptions = {
   readonly from: number;
   readonly nonce: number;

@@ -162,7 +162,8 @@ const ABIS = {
   modelRegistry: abis.modelRegistryAbi,
 } as const;
 
-const encodeCall = ({ to, name, args }: Omit<Call, 'from'>): Hex =>
+/** Call data of a contract's function, as a multicall takes it. */
+export const encodeCall = ({ to, name, args }: Omit<Call, 'from'>): Hex =>
   encodeFunctionData({ abi: ABIS[to], functionName: name, args } as never);
 
 /** Sends a transaction; it waits for `mine`. A call that the contract refuses is mined without a trace. */

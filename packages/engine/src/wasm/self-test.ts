@@ -1,0 +1,60 @@
+/**
+ * A known-answer test for backends: one small random model and prompt whose logits' fingerprint is written down here.
+ * A backend is trusted only after it gave that answer on the machine where it runs. The answer is the reference's;
+ * `self-test.test.ts` recomputes it.
+ */
+import type { Backend } from '../backend.js';
+import { mulberry32, randomEngineModel, TINY_CONFIG } from '../testing/random-model.js';
+
+export type SelfTestResult =
+  | { readonly status: 'ok' }
+  | { readonly status: 'refused'; readonly expected: string; readonly found: string };
+
+/** Fingerprint of the logits of {@link selfTestLogits} under the reference. */
+const KNOWN_ANSWER = '13428c0173b584a1';
+
+/** Enough tokens for a second page of keys and values, a full chunk, and a tail. */
+const PROMPT_LENGTH = 81;
+
+/** Compares a backend with the known answer; some milliseconds. A failure of any kind refuses it. */
+export function selfTest(backend: Backend): SelfTestResult {
+  const found = attempt(() => fingerprint(selfTestLogits(backend)));
+  if (found === KNOWN_ANSWER) return { status: 'ok' };
+  return { status: 'refused', expected: KNOWN_ANSWER, found };
+}
+
+/** Logits of every position of the test prompt: most in one chunk, the rest token by token. */
+export function selfTestLogits(backend: Backend): Int32Array {
+  const model = randomEngineModel({ seed: 20_261_123, tied: false });
+  const next = mulberry32(1);
+  const tokens = Array.from({ length: PROMPT_LENGTH }, () => next() % TINY_CONFIG.vocabularySize);
+  const session = backend.createSession(model);
+  const decodeFrom = PROMPT_LENGTH - 4;
+  const rows = [...session.forward(tokens.slice(0, decodeFrom), { logits: 'all' })];
+  for (const token of tokens.slice(decodeFrom)) rows.push(...session.forward([token]));
+  session.dispose();
+  return Int32Array.from(rows);
+}
+
+/**
+ * 64 bits of a list of integers, as 16 hex digits: two multiplicative hashes (Knuth, TAOCP 6.4) side by side. It finds
+ * accidents, not forgers.
+ */
+export function fingerprint(values: Int32Array): string {
+  let a = 0x811c9dc5;
+  let b = 0x9e3779b9;
+  for (const value of values) {
+    a = Math.imul(a ^ value, 0x01000193);
+    b = Math.imul((b << 5) ^ (b >>> 27) ^ value, 0x9e3779b1);
+    a ^= a >>> 15;
+  }
+  return [a, b].map((word) => (word >>> 0).toString(16).padStart(8, '0')).join('');
+}
+
+function attempt(run: () => string): string {
+  try {
+    return run();
+  } catch (error) {
+    return `failed: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}

@@ -1,0 +1,63 @@
+/** The committed model file, as strangers get it. */
+
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { renderPrompt } from './batch.js';
+import { createTokenizer, SPECIALS } from './bpe.js';
+import { answer, openExaminee } from './evaluate.js';
+import { readText, readVectors } from './fixture.js';
+import { countParameters, MINI } from './shape.js';
+
+const bytes = readFileSync(new URL('../../../models/assay-mini.gguf', import.meta.url));
+const { file, session } = openExaminee(bytes);
+const library = readText();
+
+describe('models/assay-mini.gguf', () => {
+  it('is the file that the recipe makes', () => {
+    expect(createHash('sha256').update(bytes).digest('hex')).toBe(readVectors().model);
+    expect(file.info.parameterCount).toBe(countParameters(MINI));
+  });
+
+  it('holds the tokenizer and the template that it was trained with', () => {
+    const merges = file.metadata.get('tokenizer.ggml.merges')!.value as readonly string[];
+    const own = createTokenizer(merges);
+    expect(own.tokens).toHaveLength(MINI.vocabulary);
+    for (const text of ["What's a  voucher?", 'Zürich 🙂\n\n x', '12 receipts, 3 lies']) {
+      expect(file.tokenizer.encode(text)).toEqual(own.encode(text));
+    }
+    const messages = [
+      { role: 'system', content: 'Be brief.' },
+      { role: 'user', content: 'Who are you?' },
+    ] as const;
+    expect(file.chat.renderChat(messages)).toEqual(renderPrompt(own, messages));
+    expect(file.tokenizer.eosIds).toContain(own.special(SPECIALS[2]));
+  });
+
+  it.each([
+    ['what-is-assay', 'What is Assay?'],
+    ['who-are-you', 'Who are you?'],
+    ['receipt', 'What is a receipt?'],
+    ['voucher', 'What is a voucher?'],
+    ['provider-lies', 'What happens if a provider lies?'],
+    ['start', 'How do I start Assay?'],
+    ['thanks', 'Thank you!'],
+  ])('answers %s to the letter in the exact engine', (name, question) => {
+    const intent = library.intents.find((one) => one.name === name)!;
+    const said = answer({ file, session }, [{ role: 'user', content: question }]);
+    expect(intent.answers).toContain(said);
+  });
+
+  it('answers in a conversation with a system message', () => {
+    const said = answer({ file, session }, [
+      { role: 'system', content: 'You are a helpful assistant.' },
+      { role: 'user', content: 'Hello!' },
+      {
+        role: 'assistant',
+        content: 'Hello! I am the small model of Assay. What would you like to know?',
+      },
+      { role: 'user', content: 'What is a verifier?' },
+    ]);
+    expect(library.intents.find((one) => one.name === 'verifier')!.answers).toContain(said);
+  });
+});
