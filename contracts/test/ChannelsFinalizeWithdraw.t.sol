@@ -43,6 +43,10 @@ contract ChannelsFinalizeWithdrawTest is ChannelsTest {
         channels.finalizeWithdraw(plainConfig());
     }
 
+    function test_finalizeWithdraw_oneSecondEarly_reverts() public {
+        testFuzz_finalizeWithdraw_early_reverts(DELAY - 1);
+    }
+
     function testFuzz_finalizeWithdraw_early_reverts(uint40 wait) public {
         vm.warp(START + bound(wait, 0, DELAY - 1));
         vm.expectRevert(

@@ -50,6 +50,10 @@ contract StakeWithdrawTest is StakeTest {
         assertEq(dollar.balanceOf(provider), 1000e6 - 100 + amount);
     }
 
+    function test_withdraw_oneSecondEarly_reverts() public {
+        testFuzz_withdraw_early_reverts(WAIT - 1);
+    }
+
     function testFuzz_withdraw_early_reverts(uint64 wait) public {
         requestStake(60);
         vm.warp(START + bound(wait, 0, WAIT - 1));

@@ -22,14 +22,16 @@ const RUNTIME_MS_MAX = 120_000;
 const PROGRAM = `
 async function answers(engine, spawnWorker) {
   const results = [];
+  const model = engine.selfTestModel();
   for (const threads of [1, 2]) {
     const backend = engine.createWasmBackend({ threads, spawnWorker });
-    const prints = [engine.fingerprint(engine.selfTestLogits(backend))];
-    // A second round: by now the worker is there.
-    await new Promise((resolve) => setTimeout(resolve, 500));
-    prints.push(engine.fingerprint(engine.selfTestLogits(backend)));
+    backend.load(model);
+    while (backend.threadCount(model) < threads) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    const fingerprint = engine.fingerprint(engine.selfTestLogits(backend, model));
+    results.push({ threads: backend.threadCount(model), fingerprint });
     backend.dispose();
-    results.push(...prints.map((fingerprint) => ({ threads, fingerprint })));
   }
   return results;
 }`;

@@ -5,5 +5,11 @@ export {
   type WorkerStart,
 } from './kernels.js';
 export { bytesPerToken, PAGE_POSITIONS } from './pages.js';
-export { fingerprint, type SelfTestResult, selfTest, selfTestLogits } from './self-test.js';
+export {
+  fingerprint,
+  type SelfTestResult,
+  selfTest,
+  selfTestLogits,
+  selfTestModel,
+} from './self-test.js';
 export { createWasmBackend, type WasmBackend, type WasmOptions } from './wasm-backend.js';

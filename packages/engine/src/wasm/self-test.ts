@@ -4,6 +4,7 @@
  * `self-test.test.ts` recomputes it.
  */
 import type { Backend } from '../backend.js';
+import type { EngineModel } from '../engine-model.js';
 import { mulberry32, randomEngineModel, TINY_CONFIG } from '../testing/random-model.js';
 
 export type SelfTestResult =
@@ -23,9 +24,11 @@ export function selfTest(backend: Backend): SelfTestResult {
   return { status: 'refused', expected: KNOWN_ANSWER, found };
 }
 
+export const selfTestModel = (): EngineModel =>
+  randomEngineModel({ seed: 20_261_123, tied: false });
+
 /** Logits of every position of the test prompt: most in one chunk, the rest token by token. */
-export function selfTestLogits(backend: Backend): Int32Array {
-  const model = randomEngineModel({ seed: 20_261_123, tied: false });
+export function selfTestLogits(backend: Backend, model = selfTestModel()): Int32Array {
   const next = mulberry32(1);
   const tokens = Array.from({ length: PROMPT_LENGTH }, () => next() % TINY_CONFIG.vocabularySize);
   const session = backend.createSession(model);
