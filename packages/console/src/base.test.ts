@@ -9,13 +9,15 @@ const COLOURS = new Map(
   ),
 );
 
-const TEXT = [
-  ...['ink', 'muted'].flatMap((text) => [
+type Pair = readonly [front: string, ground: string];
+
+const TEXT: readonly Pair[] = [
+  ...['ink', 'muted'].flatMap((text): Pair[] => [
     [text, 'paper'],
     [text, 'sheet'],
     [text, 'well'],
   ]),
-  ...['red', 'verdigris', 'gold'].flatMap((text) => [
+  ...['red', 'verdigris', 'gold'].flatMap((text): Pair[] => [
     [text, 'paper'],
     [text, 'sheet'],
   ]),
@@ -23,14 +25,14 @@ const TEXT = [
   ['on-verdigris', 'verdigris'],
   ['on-red', 'red'],
   ['on-punch', 'punch'],
-] as const;
+];
 
-const SHAPES = [
+const SHAPES: readonly Pair[] = [
   ['rule', 'paper'],
   ['rule', 'sheet'],
   ['streak', 'paper'],
   ['streak', 'sheet'],
-] as const;
+];
 
 function luminance(colour: string): number {
   const [red = 0, green = 0, blue = 0] = [1, 3, 5].map((start) => {

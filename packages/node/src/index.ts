@@ -7,6 +7,7 @@ export {
   ensureDeployment,
   openChain,
 } from './chain-access.js';
+export { type EngineHost, type EngineJob, startEngine } from './engine/engine-host.js';
 export { loadKey, openHome } from './home.js';
 export * from './index-store/index.js';
 export { createLog, type Logger } from './log.js';

@@ -204,6 +204,25 @@ describe('followChain', () => {
     expect(await fingerprint(store)).toEqual(await expected(other));
   });
 
+  it.each([
+    ['one block', 1],
+    ['several blocks', 4],
+  ])('notices a longer branch that is %s ahead', async (_, ahead) => {
+    const other = await startTestChain();
+    chains.add(other);
+    await live(other, 18, 2);
+    const snapshot = await other.request('evm_snapshot');
+    await live(other, 19, 3);
+    const store = await newStore();
+    const follower = follow(store, {}, other);
+    await follower.caughtUp();
+    await follower.stop();
+    await other.request('evm_revert', [snapshot]);
+    await live(other, 20, 3 + ahead);
+    await follow(store, {}, other).caughtUp();
+    expect(await fingerprint(store)).toEqual(await expected(other));
+  });
+
   it('waits for a node that is away and goes on when it is back', async () => {
     let away = true;
     const errors: unknown[] = [];

@@ -1,0 +1,186 @@
+/**
+ * What a gateway adds to a request: ours (voucher, receipt and both signatures included) and the Portkey gateway, each
+ * against the same engine behind a bare server, in one run, taking turns.
+ */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { Agent, request } from 'node:http';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { removeHome, startNetwork } from '@assay/simulation';
+import { type BenchReport, row } from './report.js';
+
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+const MODEL = join(ROOT, 'models', 'assay-mini.gguf');
+const PORTKEY = join(ROOT, 'bench', 'portkey');
+
+/** Requests per target one after another, and at {@link PARALLEL} in flight. */
+const SEQUENTIAL = 300;
+const WARMUP = 30;
+const LOADED = 800;
+const PARALLEL = 16;
+
+type Target = {
+  readonly name: string;
+  readonly url: string;
+  readonly headers: Record<string, string>;
+};
+
+export async function benchGateway(): Promise<BenchReport> {
+  const bare = spawn(
+    process.execPath,
+    [fileURLToPath(new URL('./bare-provider.js', import.meta.url)), MODEL],
+    PIPED,
+  );
+  const portkeyPort = 30_000 + Math.floor(Math.random() * 10_000);
+  const portkey = startPortkey(portkeyPort);
+  const network = await startNetwork();
+  try {
+    const { url: bareUrl } = await readLine(bare);
+    await untilAnswers(`http://127.0.0.1:${portkeyPort}`);
+    const targets: Target[] = [
+      { name: 'bare', url: bareUrl, headers: {} },
+      { name: 'ours', url: network.url, headers: {} },
+      { name: 'portkey', url: `http://127.0.0.1:${portkeyPort}`, headers: portkeyHeaders(bareUrl) },
+    ];
+    return await measureAll(targets);
+  } finally {
+    bare.kill('SIGKILL');
+    portkey.kill('SIGKILL');
+    await network.stop();
+    removeHome(network.home);
+  }
+}
+
+const PIPED = { stdio: ['ignore', 'pipe', 'inherit'] as ['ignore', 'pipe', 'inherit'] };
+
+async function measureAll(targets: readonly Target[]): Promise<BenchReport> {
+  const times = new Map<string, number[]>(targets.map(({ name }) => [name, []]));
+  for (let round = -WARMUP; round < SEQUENTIAL; round++) {
+    for (const target of targets) {
+      const ms = await ask(target);
+      if (round >= 0) times.get(target.name)!.push(ms);
+    }
+  }
+  const rates = new Map<string, number>();
+  for (const target of targets) rates.set(target.name, await rate(target));
+  const at = (name: string, share: number): number => quantile(times.get(name)!, share);
+  const added = (name: string, share: number): number => at(name, share) - at('bare', share);
+  return {
+    name: 'gateway',
+    rows: [
+      row('bare provider p50', at('bare', 0.5), null, 'ms'),
+      row('added p50', added('ours', 0.5), added('portkey', 0.5), 'ms (less is better)'),
+      row('added p99', added('ours', 0.99), added('portkey', 0.99), 'ms (less is better)'),
+      row(
+        'requests per second, 16 in flight',
+        rates.get('ours')!,
+        rates.get('portkey')!,
+        'requests/s',
+      ),
+      row('bare requests per second, 16 in flight', rates.get('bare')!, null, 'requests/s'),
+    ],
+  };
+}
+
+const quantile = (values: readonly number[], share: number): number =>
+  [...values].sort((a, b) => a - b)[
+    Math.min(values.length - 1, Math.floor(values.length * share))
+  ]!;
+
+const BODY = JSON.stringify({
+  model: 'assay-mini',
+  max_tokens: 1,
+  messages: [{ role: 'user', content: 'Hi' }],
+});
+const agent = new Agent({ keepAlive: true, maxSockets: PARALLEL });
+
+/** Milliseconds from sending to the last byte; throws unless the answer is 200. */
+function ask({ url, headers }: Target): Promise<number> {
+  const started = performance.now();
+  return new Promise((resolve, reject) => {
+    const outgoing = request(
+      `${url}/v1/chat/completions`,
+      {
+        method: 'POST',
+        agent,
+        headers: {
+          'content-type': 'application/json',
+          'content-length': Buffer.byteLength(BODY),
+          ...headers,
+        },
+      },
+      (answer) => {
+        let text = '';
+        answer.on('data', (part: Buffer) => {
+          text += part.toString();
+        });
+        answer.on('end', () => {
+          if (answer.statusCode === 200) resolve(performance.now() - started);
+          else reject(new Error(`HTTP ${answer.statusCode} from ${url}: ${text.slice(0, 200)}`));
+        });
+      },
+    );
+    outgoing.on('error', reject);
+    outgoing.end(BODY);
+  });
+}
+
+/** Requests per second with {@link PARALLEL} in flight. */
+async function rate(target: Target): Promise<number> {
+  let left = LOADED;
+  const started = performance.now();
+  await Promise.all(
+    Array.from({ length: PARALLEL }, async () => {
+      while (left-- > 0) await ask(target);
+    }),
+  );
+  return LOADED / ((performance.now() - started) / 1_000);
+}
+
+function startPortkey(port: number): ChildProcess {
+  const program = join(
+    PORTKEY,
+    'node_modules',
+    '@portkey-ai',
+    'gateway',
+    'build',
+    'start-server.js',
+  );
+  if (!existsSync(program)) {
+    const options = { cwd: PORTKEY, stdio: 'inherit' as const };
+    spawnSync(
+      'npm',
+      ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'],
+      options,
+    );
+  }
+  return spawn(process.execPath, [program, `--port=${port}`, '--headless'], { stdio: 'ignore' });
+}
+
+const portkeyHeaders = (bareUrl: string): Record<string, string> => ({
+  'x-portkey-provider': 'openai',
+  'x-portkey-custom-host': `${bareUrl}/v1`,
+  authorization: 'Bearer none',
+});
+
+function readLine(child: ChildProcess): Promise<{ url: string }> {
+  return new Promise((resolve) =>
+    createInterface({ input: child.stdout! }).once('line', (line) =>
+      resolve(JSON.parse(line) as { url: string }),
+    ),
+  );
+}
+
+async function untilAnswers(url: string): Promise<void> {
+  for (let tries = 0; tries < 300; tries++) {
+    const answered = await fetch(url).then(
+      () => true,
+      () => false,
+    );
+    if (answered) return;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error(`${url} does not answer`);
+}
