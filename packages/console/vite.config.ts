@@ -1,4 +1,7 @@
-/** Builds the page that the gateway serves at `/`: relative addresses, no inline script or style, so a strict CSP holds. */
+/**
+ * Builds the page that the gateway serves at `/`: relative addresses, no inline script or style, so
+ * a strict CSP holds.
+ */
 import { fileURLToPath } from 'node:url';
 import react from '@vitejs/plugin-react';
 import { defineConfig } from 'vite';

@@ -1,4 +1,7 @@
-/** The colours of `base.css` against WCAG 2.2: 1.4.3 for text (4.5:1), 1.4.11 for what must be seen (3:1). */
+/**
+ * The colours of `base.css` against WCAG 2.2: 1.4.3 for text (4.5:1), 1.4.11 for what must be seen
+ * (3:1).
+ */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 

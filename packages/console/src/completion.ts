@@ -1,6 +1,7 @@
 /**
- * The stream of one chat completion in the OpenAI shape (chat.completion.chunk), with the receipt that a gateway of
- * Assay adds to its last chunks. A stream that stops without `[DONE]` is an error here, never a short answer.
+ * The stream of one chat completion in the OpenAI shape (chat.completion.chunk), with the receipt
+ * that a gateway of Assay adds to its last chunks. A stream that stops without `[DONE]` is an error
+ * here, never a short answer.
  */
 import { AssayError } from '@assay/protocol';
 import { failureOf } from './gateway.js';
@@ -8,7 +9,10 @@ import { createSseParser } from './sse.js';
 
 export type Usage = { readonly inputCount: number; readonly outputCount: number };
 
-/** What the gateway says about the receipt inside the answer; the whole one is at `/v1/receipts/{id}`. */
+/**
+ * What the gateway says about the receipt inside the answer; the whole one is at
+ * `/v1/receipts/{id}`.
+ */
 export type ReceiptSummary = {
   readonly id: string;
   /** Atomic units, decimal. */
@@ -34,7 +38,10 @@ type Chunk = {
   readonly receipt?: Partial<ReceiptSummary> | null;
 };
 
-/** Calls `onEvent` for everything that arrives; resolves after `[DONE]`, rejects on an error frame or a cut. */
+/**
+ * Calls `onEvent` for everything that arrives; resolves after `[DONE]`, rejects on an error frame
+ * or a cut.
+ */
 export async function readCompletion(
   body: ReadableStream<Uint8Array>,
   onEvent: (event: CompletionEvent) => void,

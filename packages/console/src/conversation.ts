@@ -1,6 +1,6 @@
 /**
- * A conversation as data: questions and answers, and one pure transition per thing that can happen to them.
- * It knows neither network nor clock; times arrive inside the events.
+ * A conversation as data: questions and answers, and one pure transition per thing that can happen
+ * to them. It knows neither network nor clock; times arrive inside the events.
  */
 import type { ReceiptSummary, Usage } from './completion.js';
 import type { Check } from './gateway.js';
@@ -119,7 +119,10 @@ export function mergeCheck(old: Check | null | undefined, next: Check): Check {
   return next.result === 'unavailable' && old?.result === 'identical' ? old : next;
 }
 
-/** Text that arrives after the end (a stop that crossed it on the way) is not shown: it was not bought. */
+/**
+ * Text that arrives after the end (a stop that crossed it on the way) is not shown: it was not
+ * bought.
+ */
 function appended(exchange: Exchange, text: string, nowMs: number): Exchange {
   if (!isRunning(exchange)) return exchange;
   const firstTextAtMs = exchange.firstTextAtMs ?? nowMs;
@@ -155,7 +158,10 @@ export function newerHalf(conversation: Conversation): Conversation {
   return answered.slice(Math.ceil(answered.length / 2));
 }
 
-/** Reads a kept conversation; anything that is not one reads as none. Running answers did not survive. */
+/**
+ * Reads a kept conversation; anything that is not one reads as none. Running answers did not
+ * survive.
+ */
 export function restore(text: string | null): Conversation {
   try {
     const value: unknown = JSON.parse(text ?? '[]');

@@ -1,12 +1,17 @@
 /**
- * The gateway's HTTP surface as this page uses it. Every answer is checked for the shape that the page relies on;
- * every failure becomes one {@link AssayError}. Amounts stay decimal strings here and become text in `format`.
+ * The gateway's HTTP surface as this page uses it. Every failure becomes one {@link AssayError}.
+ * Answers are shown, never signed or paid, so their shape is taken as promised; what a receipt
+ * proves is decoded strictly by the checking worker. Amounts stay decimal strings here and become
+ * text in `format`.
  */
 import { AssayError, type Fault, type Json, type ReceiptEnvelope } from '@assay/protocol';
 
 export type EnvelopeJson = Json<ReceiptEnvelope>;
 
-/** Outcome of a re-execution of one receipt. Tokens are ids, or text when the gateway knows the tokenizer. */
+/**
+ * Outcome of a re-execution of one receipt. Tokens are ids, or text when the gateway knows the
+ * tokenizer.
+ */
 export type Check = {
   /** `invalid`: the receipt contradicts itself; `unavailable`: nobody could check it. */
   readonly result: 'identical' | 'different' | 'invalid' | 'unavailable';
@@ -49,7 +54,10 @@ export type NetworkAnswer = {
   readonly money?: readonly Pot[];
 };
 
-/** Money of one token in one contract, in atomic units: what came in, what left, what must still be there. */
+/**
+ * Money of one token in one contract, in atomic units: what came in, what left, what must still be
+ * there.
+ */
 export type Pot = {
   readonly contract: string;
   readonly address: string;

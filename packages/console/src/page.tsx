@@ -1,4 +1,7 @@
-/** The page's frame: header, the view that the address asks for, and beside the chat the network on wide screens. */
+/**
+ * The page's frame: header, the view that the address asks for, and beside the chat the network on
+ * wide screens.
+ */
 import { type ReactNode, useCallback, useEffect, useMemo, useState } from 'react';
 import { Chat } from './chat/chat.js';
 import { useConversation } from './chat/use-conversation.js';
@@ -8,6 +11,7 @@ import { ACTIVITY_ITEMS_MAX, type ListedModel, listModels, toAssayError } from '
 import type { NetworkEvent, NetworkState } from './network/network-state.js';
 import { NetworkView } from './network/network-view.js';
 import { useNetwork } from './network/use-network.js';
+import { Boundary } from './parts/boundary.js';
 import { HouseMark, MoonIcon, SunIcon, SystemIcon } from './parts/icons.js';
 import { ReceiptsView } from './receipt/receipts-view.js';
 import { parseRoute, type Route } from './route.js';
@@ -43,17 +47,25 @@ export function Page(): ReactNode {
       <main id="content" tabIndex={-1} className={`content content-${route.view}`}>
         {route.view === 'ask' && (
           <>
-            <Chat actions={actions} {...models} />
+            <Boundary>
+              <Chat actions={actions} {...models} />
+            </Boundary>
             <aside className="side">
-              <NetworkView state={state} rowsMax={SIDE_ROWS} nameOf={nameOf} />
+              <Boundary>
+                <NetworkView state={state} rowsMax={SIDE_ROWS} nameOf={nameOf} />
+              </Boundary>
             </aside>
           </>
         )}
         {route.view === 'network' && (
-          <NetworkView state={state} rowsMax={ACTIVITY_ITEMS_MAX} nameOf={nameOf} whole />
+          <Boundary>
+            <NetworkView state={state} rowsMax={ACTIVITY_ITEMS_MAX} nameOf={nameOf} whole />
+          </Boundary>
         )}
         {route.view === 'receipts' && (
-          <ReceiptsView jobId={route.jobId} items={state.items} nameOf={nameOf} />
+          <Boundary>
+            <ReceiptsView jobId={route.jobId} items={state.items} nameOf={nameOf} />
+          </Boundary>
         )}
       </main>
     </>
@@ -85,7 +97,9 @@ type Models = {
   readonly nameOf: (modelId: string) => string;
 };
 
-/** Models on offer, asked for again whenever the set of providers changes or the gateway comes back. */
+/**
+ * Models on offer, asked for again whenever the set of providers changes or the gateway comes back.
+ */
 function useModels(state: NetworkState): Models {
   const [listed, setListed] = useState<readonly ListedModel[]>([]);
   const [chosen, onModel] = useState('');

@@ -1,4 +1,6 @@
-/** Addresses inside the page, after the `#`, so that the gateway serves one file for all of them. */
+/**
+ * Addresses inside the page, after the `#`, so that the gateway serves one file for all of them.
+ */
 
 export type Route =
   | { readonly view: 'ask' }

@@ -1,7 +1,7 @@
 /**
- * Server-sent events as text arrives, in any cut: WHATWG HTML, section 9.2.6 "Interpreting an event stream".
- * It yields the data of each complete event and knows nothing of what the data means. Event names, ids and
- * retry times are ignored: no stream of ours uses them.
+ * Server-sent events as text arrives, in any cut: WHATWG HTML, section 9.2.6 "Interpreting an event
+ * stream". It yields the data of each complete event and knows nothing of what the data means.
+ * Event names, ids and retry times are ignored: no stream of ours uses them.
  */
 import { AssayError } from '@assay/protocol';
 

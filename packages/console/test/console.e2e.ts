@@ -1,6 +1,7 @@
 /**
- * The page in a real Chromium against a real network: what a visitor does, in order. It knows nothing of how the
- * network was started; the caller gives an address and a browser. Every step throws with what it saw instead.
+ * The page in a real Chromium against a real network: what a visitor does, in order. It knows
+ * nothing of how the network was started; the caller gives an address and a browser. Every step
+ * throws with what it saw instead.
  */
 import assert from 'node:assert/strict';
 import { type Browser, chromium, type Locator, type Page } from 'playwright-core';
@@ -9,7 +10,9 @@ export type ConsoleE2eOptions = {
   /** Address of a running gateway, such as `http://127.0.0.1:8787`. */
   readonly url: string;
   readonly executablePath: string;
-  /** Folder for pictures of the page (wide and narrow, light and dark); none are taken without it. */
+  /**
+   * Folder for pictures of the page (wide and narrow, light and dark); none are taken without it.
+   */
   readonly pictures?: string;
   readonly log?: (line: string) => void;
 };
@@ -77,7 +80,9 @@ export async function runConsoleE2e(options: ConsoleE2eOptions): Promise<Console
   }
 }
 
-/** Exceptions and refusals of the CSP; failed loads are the business of the steps that provoke them. */
+/**
+ * Exceptions and refusals of the CSP; failed loads are the business of the steps that provoke them.
+ */
 function collectErrors(page: Page): string[] {
   const errors: string[] = [];
   page.on('pageerror', (error) => errors.push(error.message));
@@ -116,7 +121,10 @@ async function streams({ page }: Visit): Promise<void> {
   assert.equal(await question(page).evaluate((node) => node === document.activeElement), true);
 }
 
-/** Runs in the page: notes every length that the newest answer has, as a slow outside look would miss some. */
+/**
+ * Runs in the page: notes every length that the newest answer has, as a slow outside look would
+ * miss some.
+ */
 function watchAnswer(): Set<number> {
   const lengths = new Set<number>();
   const note = (): void => {

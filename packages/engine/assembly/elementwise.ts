@@ -45,13 +45,24 @@ export function residualAddRow(
   return saturated;
 }
 
+/**
+ * floor(2^60 / d) for 2^30 <= d <= 2^31. The float quotient is correctly rounded and its floor is representable, so
+ * it is never too small and at most one too large: then the product tells.
+ */
+// @ts-ignore: decorator
+@inline
+function inverseQ60(d: i64): i64 {
+  const quotient = <i64>(<f64>((1 as i64) << 60) / <f64>d);
+  return quotient - <i64>(quotient * d > (1 as i64) << 60);
+}
+
 /** Logistic function of g in Q16, as Q30. */
 // @ts-ignore: decorator
 @inline
 function sigmoid(g: i64, tables: usize): i64 {
   const magnitude = g < 0 ? -g : g;
   const e = exp2n(tables, roundRight(magnitude * LOG2E_Q30, 30));
-  const s = ((1 as i64) << 60) / (((1 as i64) << 30) + e);
+  const s = inverseQ60(((1 as i64) << 30) + e);
   return g < 0 ? ((1 as i64) << 30) - s : s;
 }
 

@@ -1,4 +1,7 @@
-/** The conversation: its exchanges, the field for the next question, and a quiet voice for screen readers. */
+/**
+ * The conversation: its exchanges, the field for the next question, and a quiet voice for screen
+ * readers.
+ */
 import { type ReactNode, type RefObject, useEffect, useRef } from 'react';
 import type { Failure } from '../conversation.js';
 import { type Exchange, isRunning, spentSoFar } from '../conversation.js';

@@ -1,4 +1,7 @@
-/** Where a question is written. Enter sends, Shift+Enter starts a line, Escape (anywhere on the page) stops. */
+/**
+ * Where a question is written. Enter sends, Shift+Enter starts a line, Escape (anywhere on the
+ * page) stops.
+ */
 import { type KeyboardEvent, type ReactNode, type RefObject, useEffect, useState } from 'react';
 import { formatModel } from '../format.js';
 import { ArrowIcon, StopIcon } from '../parts/icons.js';

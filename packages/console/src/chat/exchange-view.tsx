@@ -1,4 +1,6 @@
-/** One question and its answer, with the marks struck under it and the receipt that they stand for. */
+/**
+ * One question and its answer, with the marks struck under it and the receipt that they stand for.
+ */
 import { memo, type ReactNode, useCallback, useState } from 'react';
 import { type ConversationEvent, type Exchange, isRunning, jobOf } from '../conversation.js';
 import { formatCounted, formatModel, formatPrice, formatSeconds } from '../format.js';
@@ -17,7 +19,10 @@ export type ExchangeViewProps = {
   readonly onRetry?: ((question: string) => void) | undefined;
 };
 
-/** Remembered, so that a streaming answer does not draw the whole conversation again with every token. */
+/**
+ * Remembered, so that a streaming answer does not draw the whole conversation again with every
+ * token.
+ */
 export const ExchangeView = memo(function ExchangeView({
   exchange,
   dispatch,

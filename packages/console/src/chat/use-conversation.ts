@@ -1,4 +1,7 @@
-/** Runs a conversation against the gateway: asks, streams, stops, and collects the receipt of what was delivered. */
+/**
+ * Runs a conversation against the gateway: asks, streams, stops, and collects the receipt of what
+ * was delivered.
+ */
 import { useCallback, useEffect, useReducer, useRef } from 'react';
 import { type CompletionEvent, readCompletion } from '../completion.js';
 import {
@@ -15,7 +18,10 @@ import { readStored, writeStored } from '../theme.js';
 
 const KEY = 'assay.conversation';
 
-/** After a stop the provider still signs a receipt for what it delivered; these are the waits before each look. */
+/**
+ * After a stop the provider still signs a receipt for what it delivered; these are the waits before
+ * each look.
+ */
 const RECEIPT_WAITS_MS = [250, 500, 1000, 2000, 4000, 8000] as const;
 
 /** OpenAI's code for a prompt that does not fit. */
@@ -92,7 +98,9 @@ const stamped = (event: CompletionEvent, key: string): ConversationEvent =>
     ? { ...event, key, nowMs: Date.now() }
     : { ...event, key };
 
-/** Sends the question; when the context is full, once more with half of the past, and half of that. */
+/**
+ * Sends the question; when the context is full, once more with half of the past, and half of that.
+ */
 async function start(parameters: RunParameters): Promise<Response> {
   const { key, question, model, signal, dispatch } = parameters;
   let { past } = parameters;

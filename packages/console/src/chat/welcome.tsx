@@ -1,4 +1,6 @@
-/** What a new visitor sees: what this is, three questions to begin with, and how to read the marks. */
+/**
+ * What a new visitor sees: what this is, three questions to begin with, and how to read the marks.
+ */
 import type { ReactNode } from 'react';
 import { TickIcon } from '../parts/icons.js';
 import './welcome.css';

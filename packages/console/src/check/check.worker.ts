@@ -1,6 +1,6 @@
 /**
- * The thread in which this page checks receipts: it holds the engine, the opened model and nothing of the page. One
- * check at a time; the model of the last check stays open for the next.
+ * The thread in which this page checks receipts: it holds the engine, the opened model and nothing
+ * of the page. One check at a time; the model of the last check stays open for the next.
  */
 import { decodeEnvelope } from '@assay/compute';
 import { type AssayError, decodeJson, type Hex } from '@assay/protocol';

@@ -1,4 +1,7 @@
-/** The same judge that runs in the page, here with a real model file, a real answer and real signatures. */
+/**
+ * The same judge that runs in the page, here with a real model file, a real answer and real
+ * signatures.
+ */
 import { sampleToken, streamHeadOf } from '@assay/compute';
 import { referenceBackend } from '@assay/engine';
 import { openModelFile, tinyModelFile } from '@assay/model';
@@ -27,7 +30,10 @@ const GENERATOR_X = 0x79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16
 const REQUESTER = { key: 1n, address: '0x7e5f4552091a69125d5dfcb7b8c2659029395bdf' as Address };
 const PROVIDER = { key: 2n, address: '0x2b5ad5c4795c026514f8317c7a215e218dccd6cf' as Address };
 
-/** ECDSA with nonce 1, whose point is the generator: fit for tests only, and it needs no curve arithmetic. */
+/**
+ * ECDSA with nonce 1, whose point is the generator: fit for tests only, and it needs no curve
+ * arithmetic.
+ */
 function sign(digest: Hex, key: bigint): Hex {
   const s = (BigInt(digest) + GENERATOR_X * key) % ORDER;
   const high = s > ORDER / 2n;

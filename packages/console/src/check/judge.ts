@@ -1,6 +1,7 @@
 /**
- * The check of one receipt, step by step, by whoever calls it: the page's worker does, and so does its test under Node.
- * It is handed the model file's bytes and knows no network; the steps are those of `CHECK_STEPS`.
+ * The check of one receipt, step by step, by whoever calls it: the page's worker does, and so does
+ * its test under Node. It is handed the model file's bytes and knows no network; the steps are
+ * those of `CHECK_STEPS`.
  */
 import { assertEvidence, reexecute } from '@assay/compute';
 import { type ModelFile, openModelFile } from '@assay/model';
@@ -34,7 +35,10 @@ export type JudgeOptions = {
   readonly now: () => number;
 };
 
-/** Evidence, then one teacher-forced pass. A receipt that contradicts itself is a verdict too, not a failure. */
+/**
+ * Evidence, then one teacher-forced pass. A receipt that contradicts itself is a verdict too, not a
+ * failure.
+ */
 export async function judgeReceipt(options: JudgeOptions): Promise<LocalVerdict> {
   const { envelope, known, onProgress, now } = options;
   const startMs = now();

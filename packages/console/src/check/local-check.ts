@@ -1,6 +1,7 @@
 /**
- * The page's end of the check: starts the worker when it is first needed, keeps it with its opened model, and turns
- * its messages into one promise per check. The engine's code is loaded by the worker only.
+ * The page's end of the check: starts the worker when it is first needed, keeps it with its opened
+ * model, and turns its messages into one promise per check. The engine's code is loaded by the
+ * worker only.
  */
 import { AssayError } from '@assay/protocol';
 import type { EnvelopeJson } from '../gateway.js';
@@ -16,7 +17,10 @@ const waiting = new Map<number, Waiting>();
 let worker: Worker | undefined;
 let lastKey = 0;
 
-/** Re-executes a receipt in this page; rejects when it could not be judged, resolves with the verdict when it could. */
+/**
+ * Re-executes a receipt in this page; rejects when it could not be judged, resolves with the
+ * verdict when it could.
+ */
 export function checkHere(
   envelope: EnvelopeJson,
   onProgress: (progress: CheckProgress) => void,

@@ -4,7 +4,10 @@ import type { Failure } from '../conversation.js';
 export type CheckRequest = {
   readonly type: 'check';
   readonly key: number;
-  /** Receipt envelope as the gateway sent it: JSON text, because amounts are parsed where they are used. */
+  /**
+   * Receipt envelope as the gateway sent it: JSON text, because amounts are parsed where they are
+   * used.
+   */
   readonly envelope: string;
   readonly modelUrl: string;
 };

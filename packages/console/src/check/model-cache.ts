@@ -1,6 +1,6 @@
 /**
- * Model files in this browser: fetched once, kept by the Cache API under their model id. What comes out of it is never
- * trusted: the caller re-computes the id from the bytes.
+ * Model files in this browser: fetched once, kept by the Cache API under their model id. What comes
+ * out of it is never trusted: the caller re-computes the id from the bytes.
  */
 import { AssayError } from '@assay/protocol';
 
@@ -14,7 +14,10 @@ export type FetchedModel = {
   readonly fromCache: boolean;
 };
 
-/** Reads the file from this browser or from the gateway; `onProgress` gets the share that has arrived. */
+/**
+ * Reads the file from this browser or from the gateway; `onProgress` gets the share that has
+ * arrived.
+ */
 export async function fetchModelFile(
   url: string,
   onProgress: (share: number) => void,
@@ -35,7 +38,9 @@ export async function forgetModelFile(url: string): Promise<void> {
   await (await openCache())?.delete(url);
 }
 
-/** The Cache API exists on secure origins and loopback only; without it every check fetches again. */
+/**
+ * The Cache API exists on secure origins and loopback only; without it every check fetches again.
+ */
 const openCache = (): Promise<Cache | undefined> =>
   'caches' in globalThis
     ? caches.open(CACHE_NAME).catch(() => undefined)

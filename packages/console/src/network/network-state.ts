@@ -1,4 +1,7 @@
-/** What the page knows of the network, and how each message changes it. Pure; times arrive as parameters. */
+/**
+ * What the page knows of the network, and how each message changes it. Pure; times arrive as
+ * parameters.
+ */
 import type { Failure } from '../conversation.js';
 import {
   ACTIVITY_ITEMS_MAX,
@@ -7,7 +10,10 @@ import {
   type NetworkAnswer,
 } from '../gateway.js';
 
-/** `live`: events arrive; `polling`: asked for every few seconds; `offline`: the last attempt failed. */
+/**
+ * `live`: events arrive; `polling`: asked for every few seconds; `offline`: the last attempt
+ * failed.
+ */
 export type Link = 'connecting' | 'live' | 'polling' | 'offline';
 
 export type NetworkState = {

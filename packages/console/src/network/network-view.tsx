@@ -1,4 +1,7 @@
-/** The network as it is now: what moved, who serves, what was asked last. Fits a side column and a whole page. */
+/**
+ * The network as it is now: what moved, who serves, what was asked last. Fits a side column and a
+ * whole page.
+ */
 import { memo, type ReactNode } from 'react';
 import { formatAge, formatCount, formatPrice } from '../format.js';
 import type { NetworkAnswer } from '../gateway.js';

@@ -1,4 +1,7 @@
-/** The last ten minutes on one line: a bar per request, as tall as its answer is long, green once re-computed. */
+/**
+ * The last ten minutes on one line: a bar per request, as tall as its answer is long, green once
+ * re-computed.
+ */
 import type { ReactNode } from 'react';
 import { formatCounted } from '../format.js';
 import type { ActivityItem } from '../gateway.js';

@@ -1,6 +1,6 @@
 /**
- * Keeps the network's state fresh: one event stream, totals asked for again when something moved, and plain polling
- * while the stream is down. Stops while the page is hidden.
+ * Keeps the network's state fresh: one event stream, totals asked for again when something moved,
+ * and plain polling while the stream is down. Stops while the page is hidden.
  */
 import { useEffect, useReducer, useRef } from 'react';
 import { listActivity, readNetwork, toAssayError } from '../gateway.js';
@@ -13,7 +13,10 @@ import {
   readNetworkEvent,
 } from './network-state.js';
 
-/** Between two looks while no events arrive; short enough to feel alive, long enough to cost nothing. */
+/**
+ * Between two looks while no events arrive; short enough to feel alive, long enough to cost
+ * nothing.
+ */
 const POLL_MS = 4000;
 
 /** Even a live stream is compared with the truth this often. */
@@ -82,7 +85,10 @@ type Look = { readonly answered: boolean; readonly change: Change };
 /** A hidden page asks nothing. */
 const UNSEEN: Look = { answered: true, change: (state) => state };
 
-/** One look at the whole truth, as a change of state; a failed look keeps what was known and says so. */
+/**
+ * One look at the whole truth, as a change of state; a failed look keeps what was known and says
+ * so.
+ */
 async function look(linkNow: () => Link): Promise<Look> {
   try {
     const [network, items] = await Promise.all([readNetwork(), listActivity()]);

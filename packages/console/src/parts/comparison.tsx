@@ -1,6 +1,7 @@
 /**
- * The touchstone strip: one bar per token, its height taken from the token's id. What was claimed stands above the
- * line, what was re-computed hangs below it, so that an identical answer is a mirror image and a wrong token is not.
+ * The touchstone strip: one bar per token, its height taken from the token's id. What was claimed
+ * stands above the line, what was re-computed hangs below it, so that an identical answer is a
+ * mirror image and a wrong token is not.
  */
 import type { ReactNode } from 'react';
 import type { Check } from '../gateway.js';
@@ -50,7 +51,10 @@ function recomputedCount({ tokens, check, share }: ComparisonProps): number {
   return check?.result === 'different' ? (check.position ?? 0) : 0;
 }
 
-/** Spreads neighbouring ids over the whole height (Knuth's multiplicative hash), so that bars differ visibly. */
+/**
+ * Spreads neighbouring ids over the whole height (Knuth's multiplicative hash), so that bars differ
+ * visibly.
+ */
 const barHeight = (id: number): number =>
   BAR_MIN + ((Math.imul(id + 1, 2654435761) >>> 8) % (HALF_HEIGHT - BAR_MIN));
 

@@ -1,6 +1,7 @@
 /**
- * The row of marks struck under an answer, as an assay office strikes them into metal: who made it, which model, how
- * much, for what price; and last, only after a re-computation, the mark that says identical.
+ * The row of marks struck under an answer, as an assay office strikes them into metal: who made it,
+ * which model, how much, for what price; and last, only after a re-computation, the mark that says
+ * identical.
  */
 import type { ReactNode } from 'react';
 import type { Check } from '../gateway.js';

@@ -1,4 +1,7 @@
-/** A hash, address or signature: short on screen, whole in the title and, on secure origins, in the clipboard. */
+/**
+ * A hash, address or signature: short on screen, whole in the title and, on secure origins, in the
+ * clipboard.
+ */
 import { type ReactNode, useEffect, useState } from 'react';
 import { shortenHex } from '../format.js';
 import './hex-value.css';

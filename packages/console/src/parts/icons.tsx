@@ -1,4 +1,7 @@
-/** The page's few drawings, all on one 16-unit grid with one line weight; always beside or inside a text label. */
+/**
+ * The page's few drawings, all on one 16-unit grid with one line weight; always beside or inside a
+ * text label.
+ */
 import type { ReactNode } from 'react';
 
 function Icon({ children }: { readonly children: ReactNode }): ReactNode {
@@ -42,7 +45,8 @@ export const ChevronIcon = (): ReactNode => (
 export const SunIcon = (): ReactNode => (
   <Icon>
     <circle cx="8" cy="8" r="2.8" />
-    <path d="M8 1.2v1.6M8 13.2v1.6M1.2 8h1.6M13.2 8h1.6M3.2 3.2l1.1 1.1M11.7 11.7l1.1 1.1M12.8 3.2l-1.1 1.1M4.3 11.7l-1.1 1.1" />
+    <path d="M8 1.2v1.6M8 13.2v1.6M1.2 8h1.6M13.2 8h1.6" />
+    <path d="M3.2 3.2l1.1 1.1M11.7 11.7l1.1 1.1M12.8 3.2l-1.1 1.1M4.3 11.7l-1.1 1.1" />
   </Icon>
 );
 

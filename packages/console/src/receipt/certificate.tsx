@@ -1,4 +1,7 @@
-/** A receipt opened up: what the provider states, what it is worth, how the price comes about, and its checks. */
+/**
+ * A receipt opened up: what the provider states, what it is worth, how the price comes about, and
+ * its checks.
+ */
 import { type ReactNode, useEffect, useState } from 'react';
 import { type Failure, mergeCheck } from '../conversation.js';
 import { formatMoment } from '../format.js';

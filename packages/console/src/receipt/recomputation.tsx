@@ -1,4 +1,7 @@
-/** The checks of one receipt: two buttons, the steps of the check in this page, the strip, and the verdict in words. */
+/**
+ * The checks of one receipt: two buttons, the steps of the check in this page, the strip, and the
+ * verdict in words.
+ */
 import type { ReactNode } from 'react';
 import { CHECK_STEPS, type CheckProgress, type CheckStep } from '../check/messages.js';
 import { formatSeconds, shortenHex } from '../format.js';
@@ -166,7 +169,9 @@ function tokenText(token: number | string | undefined): ReactNode {
 
 type ReadingProps = { readonly text: string; readonly shownText: string | undefined };
 
-/** Token ids bind, text does not: so the page reads the ids itself and compares with what was shown. */
+/**
+ * Token ids bind, text does not: so the page reads the ids itself and compares with what was shown.
+ */
 function Reading({ text, shownText }: ReadingProps): ReactNode {
   if (shownText === undefined) {
     return (

@@ -1,4 +1,7 @@
-/** The two ways to check a receipt, as state that a view can show: by a verifier of the network, or in this page. */
+/**
+ * The two ways to check a receipt, as state that a view can show: by a verifier of the network, or
+ * in this page.
+ */
 import { useCallback, useEffect, useRef, useState } from 'react';
 import { checkHere } from '../check/local-check.js';
 import type { CheckProgress, LocalVerdict } from '../check/messages.js';

@@ -74,7 +74,7 @@ export function chatHandler(options: ChatOptions): (context: Context) => Promise
     try {
       const text = await readRequestText(context.req.raw, CHAT_BYTES_MAX);
       const request = parseChatRequest(parseJson(text));
-      const answer = await awaitFirst(options, await begin(options, request));
+      const answer = await firstAnswering(options, request, context.req.raw.signal);
       return request.stream
         ? streamAnswer(options, context, answer, done)
         : await plainAnswer(options, context, answer).finally(done);
@@ -114,12 +114,48 @@ function parseJson(text: string): unknown {
   }
 }
 
+/** Providers tried before a request is given up. */
+const TRIES_MAX = 3;
+
+/** Failures of one provider that another may not have; nothing has been shown or paid when they come. */
+const ANOTHER_MAY_SERVE = new Set([
+  'peer_unreachable',
+  'provider_failed',
+  'queue_full',
+  'engine_failed',
+]);
+
+/** The answer of the first provider that begins one. */
+async function firstAnswering(
+  options: ChatOptions,
+  request: ChatRequest,
+  left: AbortSignal,
+): Promise<Flowing> {
+  const tried: Hex[] = [];
+  for (;;) {
+    const answer = await begin(options, request, tried);
+    left.addEventListener('abort', () => answer.stop.abort(), { once: true });
+    try {
+      return await awaitFirst(options, answer);
+    } catch (error) {
+      tried.push(answer.offer.provider);
+      const another = error instanceof AssayError && ANOTHER_MAY_SERVE.has(error.code);
+      const known = options.catalog.hasOffer(answer.model.info.modelId, tried);
+      if (!another || !known || tried.length >= TRIES_MAX) throw error;
+    }
+  }
+}
+
 /** Chooses, prices, reserves and signs; the job is not sent yet. */
-async function begin(options: ChatOptions, request: ChatRequest): Promise<Answer> {
+async function begin(
+  options: ChatOptions,
+  request: ChatRequest,
+  tried: readonly Hex[],
+): Promise<Answer> {
   const model = await options.catalog.open(request.model);
   const inputTokens = model.renderChat(request.messages);
   const outputCountMax = answerTokens(request, inputTokens.length, model.info.contextLength);
-  const offer = options.catalog.pickOffer(model.info.modelId);
+  const offer = options.catalog.pickOffer(model.info.modelId, tried);
   const cost = jobPriceUp(offer, inputTokens.length, outputCountMax);
   const held = await options.wallet.acquire(offer.provider, cost);
   const stop = new AbortController();
@@ -268,8 +304,6 @@ async function plainAnswer(
   context: Context,
   answer: Flowing,
 ): Promise<Response> {
-  const { signal } = context.req.raw;
-  signal.addEventListener('abort', () => answer.stop.abort(), { once: true });
   let text = '';
   const envelope = await collect(options, answer, (piece) => {
     text += piece;

@@ -29,7 +29,7 @@ export type CatalogSource = {
   readonly models: () => readonly ListedModel[];
   readonly offers: (modelId: Hex) => readonly Offer[];
   readonly open: (modelId: Hex, offers: readonly Offer[]) => Promise<OpenedModel>;
-  /** Providers that failed lately and should rest. */
+  /** Providers that failed lately, or do not answer. */
   readonly isResting: (provider: Hex) => boolean;
 };
 
@@ -38,8 +38,10 @@ export type ModelCatalog = {
   /** By name, id, or `id/name`; throws `model_not_found`. */
   readonly find: (model: string) => ListedModel;
   readonly open: (model: string) => Promise<OpenedModel>;
-  /** The cheapest offer of a provider that is not resting; throws `no_provider`. */
-  readonly pickOffer: (modelId: Hex) => Offer;
+  /** The cheapest offer of a provider that is there, has not failed lately and was not tried; throws `no_provider`. */
+  readonly pickOffer: (modelId: Hex, tried?: readonly Hex[]) => Offer;
+  /** True if somebody offers the model besides those tried. */
+  readonly hasOffer: (modelId: Hex, tried: readonly Hex[]) => boolean;
 };
 
 const notFound = (model: string): ParameterError =>
@@ -82,17 +84,27 @@ export function createCatalog(source: CatalogSource): ModelCatalog {
     return known;
   }
 
-  function pickOffer(modelId: Hex): Offer {
-    const offers = source.offers(modelId);
+  const untried = (modelId: Hex, tried: readonly Hex[]): readonly Offer[] =>
+    source.offers(modelId).filter(({ provider }) => !tried.includes(provider));
+
+  function pickOffer(modelId: Hex, tried: readonly Hex[] = []): Offer {
+    const offers = untried(modelId, tried);
     const awake = offers.filter(({ provider }) => !source.isResting(provider));
-    const cost = ({ inputPrice, outputPrice }: Offer): bigint => inputPrice + outputPrice;
     const sorted = [...(awake.length > 0 ? awake : offers)].sort((a, b) =>
-      cost(a) < cost(b) ? -1 : 1,
+      costOf(a) < costOf(b) ? -1 : 1,
     );
     const best = sorted[0];
     if (best === undefined) throw computeErrors.noProvider(modelId);
     return best;
   }
 
-  return { list, find, open, pickOffer };
+  return {
+    list,
+    find,
+    open,
+    pickOffer,
+    hasOffer: (modelId, tried) => untried(modelId, tried).length > 0,
+  };
 }
+
+const costOf = ({ inputPrice, outputPrice }: Offer): bigint => inputPrice + outputPrice;

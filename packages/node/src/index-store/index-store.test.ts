@@ -160,6 +160,7 @@ describe.each<[Kind, string]>([
     for (const [lane, amount] of [
       [0, 100_001n],
       [5, 50_007n],
+      [5, 60_009n],
     ] as const)
       await call(provider, 'claimLanes', [
         config,
@@ -172,13 +173,13 @@ describe.each<[Kind, string]>([
     expect(await channelState(store, id)).toMatchObject({
       config,
       deposited: 1_000_003n,
-      claimed: 150_008n,
+      claimed: 160_010n,
       refunded: 7n,
       withdrawn: 0n,
-      available: 849_988n,
+      available: 839_986n,
       lanes: [
         { lane: 0, claimed: 100_001n },
-        { lane: 5, claimed: 50_007n },
+        { lane: 5, claimed: 60_009n },
       ],
     });
     const after = (await money(store)).find(({ contract }) => contract === 'channels')!;
@@ -305,8 +306,6 @@ describe.each<[Kind, string]>([
     const first = envelope(1, 120n);
     const added = await addReceipt(store, first, { createdAtMs: 1_000 });
     expect(added.added).toBe(true);
-    const again = JSON.parse(JSON.stringify(first, bigintsAway)) as object;
-    expect(Object.keys(again).length).toBeGreaterThan(0);
     const reordered = Object.fromEntries(Object.entries(first).reverse()) as ReceiptEnvelope;
     expect(await addReceipt(store, reordered, { createdAtMs: 2_000 })).toEqual({
       ...added,
@@ -436,9 +435,6 @@ function limitedClient(
     },
   };
 }
-
-const bigintsAway = (_: string, value: unknown): unknown =>
-  typeof value === 'bigint' ? value.toString() : value;
 
 function envelope(id: number, price: bigint): ReceiptEnvelope {
   const jobId = bytes32(id);

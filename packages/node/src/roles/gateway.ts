@@ -179,7 +179,7 @@ function catalogOf(home: string, market: MarketView): ModelCatalog {
   return createCatalog({
     models: market.models,
     offers: market.offers,
-    isResting: market.isResting,
+    isResting: (provider) => market.isResting(provider) || !market.isOnline(provider),
     open: async (modelId, offers): Promise<OpenedModel> => {
       const path = await fetchModel(
         home,
