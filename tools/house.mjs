@@ -1,6 +1,6 @@
 /**
- * The house before anything is installed: plain JavaScript on Node alone, so that `npm start` and `npm test` each work as
- * the only command on a fresh clone. It installs what is missing, builds what is stale, and runs the command.
+ * The house before anything is installed: plain JavaScript on Node alone, so that `npm start` and `npm test` each
+ * work as the only command on a fresh clone. It installs what is missing, builds what is stale, and runs the command.
  *
  *     node tools/house.mjs start [assay up options]     install, build, bring up a network
  *     node tools/house.mjs test [vitest options]        install, build, run the tests
@@ -41,8 +41,9 @@ const lockHash = () =>
     .digest('hex');
 
 /**
- * Installs what the lock file says (`npm install`, not `npm ci`: registries that hold packages of one platform only lack
- * the optional ones of the others, and `ci` refuses then), unless this very lock file is installed already, with or without development tools. */
+ * Installs what the lock file says (`npm install`, not `npm ci`: registries that hold packages of one platform only
+ * lack the optional ones of the others, and `ci` refuses then), unless this very lock file is installed already, with
+ * or without development tools. */
 function ensureInstalled({ dev }) {
   const stamp = existsSync(INSTALL_STAMP) ? readFileSync(INSTALL_STAMP, 'utf8') : '';
   if (stamp === `${lockHash()} all` || (!dev && stamp === `${lockHash()} run`)) return;

@@ -114,7 +114,8 @@ contract Channels is IChannels {
         uint256 heldBefore = _held(config.token);
         _credit(config, getChannelId(config), amount);
         // SAFETY: a failure is ignored, because anyone may have submitted the same permit before us; without an
-        // allowance the next line fails. The money is the caller's own, so a permit seen by others is of no use to them.
+        // allowance the next line fails. The money is the caller's own, so a permit seen by others is of no use to
+        // them.
         try IPaymentToken(config.token)
             .permit(msg.sender, address(this), amount, deadline, v, r, s) {}
             catch {}

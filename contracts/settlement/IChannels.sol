@@ -5,9 +5,10 @@ pragma solidity ^0.8.37;
 /// @notice A payer locks money for one receiver and then pays with signed vouchers that need no transaction. A voucher
 /// is cumulative: it states everything paid so far, so the last one is the only one that counts, and no nonce exists.
 ///
-/// The messages are those of x402 `batch-settlement` on EVM (their npm package for EVM, 2.27.0): domain "x402 Batch Settlement"
-/// version "1", `ChannelConfig`, `Voucher`. One thing is added, `LaneVoucher`: up to 64 cumulative amounts over one
-/// deposit, so that jobs run in parallel, each with the root of the receipts that the payment acknowledges.
+/// The messages are those of x402 `batch-settlement` on EVM (their npm package for EVM, 2.27.0): domain "x402 Batch
+/// Settlement" version "1", `ChannelConfig`, `Voucher`. One thing is added, `LaneVoucher`: up to 64 cumulative
+/// amounts over one deposit, so that jobs run in parallel, each with the root of the receipts that the payment
+/// acknowledges.
 ///
 ///     deposit ──► balance ──claim──► receiver's earnings ──settle──► receiver
 ///                    │
@@ -164,8 +165,8 @@ interface IChannels {
     /// @notice The receiver (or its authorizer) gives back up to `amount` of what is unclaimed, at once.
     function refund(ChannelConfig calldata config, uint128 amount) external;
 
-    /// @notice The payer asks for `amount` back. A new request replaces the old one and starts the clock anew; zero takes
-    /// the request back. Claims go on until the withdrawal.
+    /// @notice The payer asks for `amount` back. A new request replaces the old one and starts the clock anew; zero
+    /// takes the request back. Claims go on until the withdrawal.
     function initiateWithdraw(ChannelConfig calldata config, uint128 amount) external;
 
     /// @notice Pays the payer what it asked for, as far as it is still unclaimed. Anyone may call after the delay.
@@ -212,7 +213,8 @@ interface IChannels {
 
     function domainSeparator() external view returns (bytes32);
 
-    /// @notice Shortest allowed delay: 15 minutes; 1 second on the local chains 31337 and 1337, so tests need no patience.
+    /// @notice Shortest allowed delay: 15 minutes; 1 second on the local chains 31337 and 1337, so tests need no
+    /// patience.
     function withdrawDelayMin() external view returns (uint40);
 
     function CHANNEL_CONFIG_TYPEHASH() external view returns (bytes32);

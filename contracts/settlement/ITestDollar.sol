@@ -3,7 +3,8 @@ pragma solidity ^0.8.37;
 
 /// @title Test dollar
 /// @notice Payment token of a local network: 6 decimals like USDC, ERC-20 with ERC-2612 (`permit`) and EIP-3009
-/// (`…WithAuthorization`), and a faucet open to everybody. It is worth nothing, so it refuses to exist on a public chain.
+/// (`…WithAuthorization`), and a faucet open to everybody. It is worth nothing, so it refuses to exist on a public
+/// chain.
 interface ITestDollar {
     event Transfer(address indexed from, address indexed to, uint256 value);
     event Approval(address indexed owner, address indexed spender, uint256 value);

@@ -15,6 +15,10 @@ const FILE_LINES_RATCHET: Readonly<Record<string, number>> = {
   'contracts/settlement/Channels.sol': 530,
 };
 
+/** Addresses, hashes and literals that would not read better in pieces. */
+const UNBREAKABLE =
+  /^\s*\/.+\/[a-z]*[;,]?$|https?:|0x[0-9a-f]{40}|"[^"]{60,}"|'[^']{60,}'|`[^`]{60,}`/i;
+
 const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], {
   cwd: ROOT,
   encoding: 'utf8',
@@ -36,21 +40,21 @@ describe('tidy', () => {
   });
 
   it(`lines have at most ${COLUMNS_MAX} columns`, () => {
-    const long = sources.flatMap((file) =>
-      read(file)
-        .split('\n')
-        .flatMap((line, index) =>
-          line.length > COLUMNS_MAX && !/https?:|0x[0-9a-f]{40}/i.test(line)
-            ? [`${file}:${index + 1}`]
-            : [],
-        ),
-    );
+    const long = sources
+      .filter((file) => !file.includes('/assembly/'))
+      .flatMap((file) =>
+        read(file)
+          .split('\n')
+          .flatMap((line, index) =>
+            line.length > COLUMNS_MAX && !UNBREAKABLE.test(line) ? [`${file}:${index + 1}`] : [],
+          ),
+      );
     expect(long).toEqual([]);
   });
 
   it(`files have at most ${FILE_LINES_MAX} lines, or what the ratchet says`, () => {
     const long = sources
-      .filter((file) => !isTest(file) && !file.endsWith('.t.sol'))
+      .filter((file) => !isTest(file) && !file.endsWith('.t.sol') && !file.includes('/testing/'))
       .map((file) => ({ file, lines: read(file).split('\n').length }))
       .filter(({ file, lines }) => lines > (FILE_LINES_RATCHET[file] ?? FILE_LINES_MAX));
     expect(long).toEqual([]);

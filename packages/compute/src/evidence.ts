@@ -1,6 +1,6 @@
 /**
- * What can be checked about a receipt without running the model: ids, both signatures, commitments, counts, stream head,
- * price and control rules. Everybody does this before paying, storing or re-executing.
+ * What can be checked about a receipt without running the model: ids, both signatures, commitments, counts, stream
+ * head, price and control rules. Everybody does this before paying, storing or re-executing.
  */
 import {
   commitTokens,

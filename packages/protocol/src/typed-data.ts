@@ -128,7 +128,8 @@ export type LaneVoucher = Voucher & { readonly lane: number; readonly receiptRoo
 
 /**
  * Everything that decides which token comes next, besides the logits (docs/reference: sampling).
- * `tau` is round(log2(e) / temperature * 2^16), 0 for greedy; `topK` 0 is off; `topP` and `minP` are Q30 fractions, 0 is off.
+ * `tau` is round(log2(e) / temperature * 2^16), 0 for greedy; `topK` 0 is off; `topP` and `minP` are Q30 fractions, 0
+ * is off.
  */
 export type Sampler = {
   readonly tau: number;

@@ -1,6 +1,6 @@
 /**
- * The same engine and model behind the plainest server that speaks OpenAI: no job, no signature, no payment, no receipt.
- * What a gateway adds is measured against this. `node bare-provider.js MODEL` prints `{"url"}`.
+ * The same engine and model behind the plainest server that speaks OpenAI: no job, no signature, no payment, no
+ * receipt. What a gateway adds is measured against this. `node bare-provider.js MODEL` prints `{"url"}`.
  */
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage } from 'node:http';

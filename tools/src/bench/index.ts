@@ -1,7 +1,7 @@
 /**
  * How fast the index follows a chain: 20,000 events of a real chain (anvil with our contracts) into an empty index, and
- * the other things that a gateway waits for. SQLite is a file on this machine's disk; PostgreSQL is a cluster of its own
- * in a temporary folder, left out if it is not installed.
+ * the other things that a gateway waits for. SQLite is a file on this machine's disk; PostgreSQL is a cluster of its
+ * own in a temporary folder, left out if it is not installed.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,6 +1,6 @@
 /**
- * `npm run bench -- NAME [--json]`: measures ours and a peer in one run, side by side. A ratio above 1 means ours is better
- * where more is better, and says so per row by its unit.
+ * `npm run bench -- NAME [--json]`: measures ours and a peer in one run, side by side. A ratio above 1 means ours is
+ * better where more is better, and says so per row by its unit.
  */
 import { type BenchReport, printReport } from './report.js';
 

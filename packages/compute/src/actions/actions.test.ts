@@ -1,4 +1,6 @@
-/** Every action against a real chain: anvil without automine, and a miner that seals a block when there is something. */
+/**
+ * Every action against a real chain: anvil without automine, and a miner that seals a block when there is something.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import { join } from 'node:path';

@@ -1,6 +1,6 @@
 /**
- * Turns lane vouchers into earnings, many in one transaction, and pays out in the same transaction if asked to. Only the
- * last voucher of a lane matters. Old vouchers cost their gas and change nothing.
+ * Turns lane vouchers into earnings, many in one transaction, and pays out in the same transaction if asked to. Only
+ * the last voucher of a lane matters. Old vouchers cost their gas and change nothing.
  */
 import {
   type Address,

@@ -1,7 +1,7 @@
 /**
  * A transaction from call to inclusion, and the failures on the way as {@link AssayError}: a custom error of a contract
- * keeps its name (`NothingToClaim` is `nothing_to_claim`). Of contracts it knows only how payment tokens refuse. How often the
- * chain is asked is the client's `pollingInterval`.
+ * keeps its name (`NothingToClaim` is `nothing_to_claim`). Of contracts it knows only how payment tokens refuse. How
+ * often the chain is asked is the client's `pollingInterval`.
  */
 import { AssayError, type Hex, printValue } from '@assay/protocol';
 import { testDollarAbi } from '@assay/protocol/abi';

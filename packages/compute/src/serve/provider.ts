@@ -1,6 +1,6 @@
 /**
- * The provider's side of a job: admits it, streams tokens with signed heads, stops when increments stay unpaid, and signs
- * a receipt for exactly what was delivered. Knows no socket, no disk and no clock; `node` hands them in.
+ * The provider's side of a job: admits it, streams tokens with signed heads, stops when increments stay unpaid, and
+ * signs a receipt for exactly what was delivered. Knows no socket, no disk and no clock; `node` hands them in.
  *
  * What is paid is never lost: a voucher and the tokens it pays for are stored before either side goes on, and jobs that
  * a crash cut off are settled for their paid part by {@link recoverJobs}.

@@ -1,6 +1,7 @@
 /**
  * The requester's side of a job: signs it, checks every signed head against the tokens that arrived, pays increment by
- * increment, checks the receipt and pays the rest. It never pays for what did not arrive. Knows no socket, disk or clock.
+ * increment, checks the receipt and pays the rest. It never pays for what did not arrive. Knows no socket, disk or
+ * clock.
  */
 import {
   AssayError,
@@ -347,8 +348,8 @@ export async function settleJob(
 }
 
 /**
- * A receipt for a job that broke off must continue what arrived, and cover no more than that. If it was our own crash, the
- * provider may have made the increments that it makes ahead of payment, and they are paid.
+ * A receipt for a job that broke off must continue what arrived, and cover no more than that. If it was our own
+ * crash, the provider may have made the increments that it makes ahead of payment, and they are paid.
  */
 function checkArrived(open: UnsettledJob, { receipt, outputTokens }: ReceiptEnvelope): void {
   const last = open.heads.at(-1)?.count ?? 0;

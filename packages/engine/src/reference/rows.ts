@@ -7,7 +7,9 @@ export type Row16 = { readonly values: Int16Array; readonly exponent: number };
 /** I30: |m| <= 2^30. */
 export type Row30 = { readonly values: Int32Array; readonly exponent: number };
 
-/** P30: softmax weights of one head, 0 <= P < 2^30 times 2^exponent, and the plain sum S of 2^(score - largest), Q30. */
+/**
+ * P30: softmax weights of one head, 0 <= P < 2^30 times 2^exponent, and the plain sum S of 2^(score - largest), Q30.
+ */
 export type WeightRow = {
   readonly values: Int32Array;
   readonly exponent: number;

@@ -1,4 +1,6 @@
-/** `assay ask`: one question, the answer as it arrives, then what it cost and whether a verifier found the same bits. */
+/**
+ * `assay ask`: one question, the answer as it arrives, then what it cost and whether a verifier found the same bits.
+ */
 import { AssayError, formatAmount, type Hex } from '@assay/protocol';
 import { fetchJson, openAnswer, readBody } from '../peers/http-client.js';
 import { EXIT, type Output, print } from './output.js';

@@ -1,4 +1,7 @@
-/** `assay up`: a whole network on this machine; every role a process of its own, talking to the others as strangers do. */
+/**
+ * `assay up`: a whole network on this machine; every role a process of its own, talking to the others as strangers
+ * do.
+ */
 import { privateKeyToAccount } from 'viem/accounts';
 import { LOCAL_FAUCET_KEY } from '../chain/index.js';
 import { ensureDeployment } from '../chain-access.js';
@@ -103,13 +106,15 @@ async function startNetwork(
 }
 
 const greeting = (url: string, seconds: number, wanted: number | undefined): string => `
-Assay is up after ${seconds.toFixed(1)} s.${wanted === undefined ? '' : ` Port ${wanted} was taken, so it listens elsewhere.`}
+Assay is up after ${seconds.toFixed(1)} s.${wanted === undefined ? '' : portMoved(wanted)}
 
   page      ${url}
   OpenAI    ${url}/v1
 
 Try:  npx assay ask "What is Assay?"
 Stop: Ctrl+C`;
+
+const portMoved = (wanted: number): string => ` Port ${wanted} was taken, so it listens elsewhere.`;
 
 function stopOnSignal(supervisor: Supervisor, home: string): void {
   let stopping = false;

@@ -1,6 +1,6 @@
 /**
- * What a client may ask of `POST /v1/chat/completions`: shapes and ranges are checked, parameters that we do not know are
- * accepted and listed as ignored, because stock clients send many.
+ * What a client may ask of `POST /v1/chat/completions`: shapes and ranges are checked, parameters that we do not know
+ * are accepted and listed as ignored, because stock clients send many.
  */
 import type { ChatMessage } from '@assay/model';
 import { printValue } from '@assay/protocol';

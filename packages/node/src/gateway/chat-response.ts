@@ -1,6 +1,6 @@
 /**
- * Answers in the OpenAI shape, plain and streaming. The receipt travels as an extra field: stock clients ignore it, ours
- * read it, and no new event type can break a parser.
+ * Answers in the OpenAI shape, plain and streaming. The receipt travels as an extra field: stock clients ignore it,
+ * ours read it, and no new event type can break a parser.
  */
 import { FINISH, type Hex, type ReceiptEnvelope } from '@assay/protocol';
 

@@ -1,6 +1,6 @@
 /**
- * Every receipt the gateway bought: booked durably by the payment ledger, then moved to the index, then checked. A reader
- * finds it from the moment the answer ends.
+ * Every receipt the gateway bought: booked durably by the payment ledger, then moved to the index, then checked. A
+ * reader finds it from the moment the answer ends.
  */
 import type { RequesterContext } from '@assay/compute';
 import { deliver, settleJob } from '@assay/compute';

@@ -2,7 +2,8 @@
  * Proof that the index is a function of its sources: a fingerprint that two indexes of the same chain and receipts
  * share, and an audit that derives every state row and every sum again from the logs and the receipts.
  */
-import { type Hex, sha256, toHex } from '@assay/protocol';
+import { createHash } from 'node:crypto';
+import type { Hex } from '@assay/protocol';
 import type { IndexStore } from './database.js';
 import { CHAIN_TABLES, refoldAll } from './ledger.js';
 import { countUsage } from './receipts.js';
@@ -64,4 +65,4 @@ const readAll = async (store: IndexStore, table: keyof Tables): Promise<Row[]> =
 const printRow = (row: Row): string =>
   JSON.stringify(Object.entries(row).sort(([a], [b]) => (a < b ? -1 : 1)));
 
-const hashText = (text: string): Hex => toHex(sha256(new TextEncoder().encode(text)));
+const hashText = (text: string): Hex => `0x${createHash('sha256').update(text).digest('hex')}`;

@@ -90,7 +90,6 @@ function follow(
   options: Partial<Parameters<typeof followChain>[1]> = {},
 ): Follower {
   const { client, addresses } = chain;
-  const onError = (error: unknown) => console.error(error);
   const follower = followChain(store, {
     client,
     addresses,

@@ -2,6 +2,7 @@
  * Receipts in the index: each envelope once, by the hash of its canonical text, with the columns that are searched and
  * exact sums over them. It checks shapes; whether the signatures and the answer are right is judged in `compute`.
  */
+import { createHash } from 'node:crypto';
 import { decodeEnvelope } from '@assay/compute';
 import {
   type Address,
@@ -11,8 +12,6 @@ import {
   type Hex,
   isHexOf,
   type ReceiptEnvelope,
-  sha256,
-  toHex,
 } from '@assay/protocol';
 import { getAddress } from 'viem';
 import type { IndexStore } from './database.js';
@@ -79,7 +78,7 @@ export async function addReceipt(
   if (canonical.receipt.jobId !== canonical.jobId)
     throw indexArgument('envelope', canonical.receipt.jobId, 'an envelope with one job id');
   const body = encodeJson(canonical);
-  const envelopeHash = toHex(sha256(new TextEncoder().encode(body)));
+  const envelopeHash: Hex = `0x${createHash('sha256').update(body).digest('hex')}`;
   const row = receiptRow(canonical, envelopeHash, createdAtMs);
   return store.db.transaction().execute(async (db) => {
     await lockRow(db, 'receipts');

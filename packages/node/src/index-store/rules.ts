@@ -223,8 +223,8 @@ const epochRow = (event: EventOf<'receipts'>): EpochRow => ({
 const plus = (amount: string, more: bigint): string => (BigInt(amount) + more).toString();
 
 /**
- * Text that a stranger put on chain (the contracts bound its length), without control characters: PostgreSQL refuses NUL and SQLite cuts at it, so one hostile
- * endpoint would stop every index or make two of them differ.
+ * Text that a stranger put on chain (the contracts bound its length), without control characters: PostgreSQL refuses
+ * NUL and SQLite cuts at it, so one hostile endpoint would stop every index or make two of them differ.
  */
 export const cleanText = (text: string): string =>
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed.

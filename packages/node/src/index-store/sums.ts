@@ -1,6 +1,7 @@
 /**
  * Exact sums over state rows: `money` per token, `earnings` per receiver and token. A sum is linear in the rows, so a
- * change moves it by the difference of what the rows were worth before and after; a rollback is a change like any other.
+ * change moves it by the difference of what the rows were worth before and after; a rollback is a change like any
+ * other.
  */
 import {
   addAmounts,

@@ -1,4 +1,7 @@
-/** `assay gateway`: finds offers, pays providers, answers OpenAI clients, keeps receipts and the index, serves the page. */
+/**
+ * `assay gateway`: finds offers, pays providers, answers OpenAI clients, keeps receipts and the index, serves the
+ * page.
+ */
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

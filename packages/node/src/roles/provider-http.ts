@@ -1,4 +1,7 @@
-/** A provider's HTTP surface (see `wire.ts` in protocol): jobs as newline-delimited JSON, vouchers, receipts, model files. */
+/**
+ * A provider's HTTP surface (see `wire.ts` in protocol): jobs as newline-delimited JSON, vouchers, receipts, model
+ * files.
+ */
 import { createReadStream, statSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import {

@@ -1,6 +1,7 @@
 /**
- * Starts roles as child processes, waits until each is ready, restarts those that die (later each time), and ends all of
- * them when it ends itself. Children notice the end of this process by the closed IPC channel, even after `kill -9`.
+ * Starts roles as child processes, waits until each is ready, restarts those that die (later each time), and ends all
+ * of them when it ends itself. Children notice the end of this process by the closed IPC channel, even after `kill
+ * -9`.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
