@@ -24,6 +24,13 @@ export type ConsoleE2eReport = {
 /** An answer, or its re-computation, on a slow machine that runs everything at once. */
 const ANSWER_TIMEOUT_MS = 120_000;
 
+/**
+ * A small model answers within one frame of the screen; over a line this slow its answer takes a second, and a page
+ * that showed only whole answers would be found out.
+ */
+const SLOW_BYTES_PER_SECOND = 12_000;
+const UNLIMITED = -1;
+
 /** Tries at stopping an answer before it ends by itself. */
 const STOP_TRIES_MAX = 4;
 
@@ -112,10 +119,12 @@ async function opens({ page, url, pictures }: Visit): Promise<void> {
 
 async function streams({ page }: Visit): Promise<void> {
   const lengths = await page.evaluateHandle(watchAnswer);
+  await setDownload(page, SLOW_BYTES_PER_SECOND);
   await question(page).fill('What is Assay?');
   await question(page).press('Enter');
   await page.getByRole('button', { name: 'Stop' }).waitFor();
   await ends(page, 'done');
+  await setDownload(page, UNLIMITED);
   const seen = await lengths.evaluate((found) => [...found]);
   assert.ok(seen.length >= 3, `text arrived in pieces, seen lengths ${seen}`);
   assert.equal(await question(page).evaluate((node) => node === document.activeElement), true);
@@ -209,6 +218,8 @@ async function asksAgain({ page }: Visit): Promise<void> {
 
 async function stops({ page }: Visit): Promise<void> {
   for (let attempt = 1; ; attempt++) {
+    // First a stop that the provider notices; if it was too fast for that, one that only the page notices.
+    if (attempt > 1) await setDownload(page, SLOW_BYTES_PER_SECOND);
     await question(page).fill('Tell me everything about Assay, at length, from the beginning.');
     await question(page).press('Enter');
     await until(ANSWER_TIMEOUT_MS, 'the first text', async () => {
@@ -219,6 +230,7 @@ async function stops({ page }: Visit): Promise<void> {
     if (state === 'stopped') break;
     assert.ok(attempt < STOP_TRIES_MAX, 'an answer could be stopped before it ended by itself');
   }
+  await setDownload(page, UNLIMITED);
   const shown = await textOf(lastAnswer(page));
   await lastExchange(page).locator('.hallmark').getByText(PRICE).waitFor({ timeout: 20_000 });
   assert.equal(await textOf(lastAnswer(page)), shown, 'nothing is added after the stop');
@@ -337,6 +349,16 @@ const stateOf = (page: Page): Promise<string | undefined> =>
 async function ends(page: Page, expected: string): Promise<void> {
   const state = await until(ANSWER_TIMEOUT_MS, 'an end', () => stateOf(page));
   assert.equal(state, expected, await textOf(lastExchange(page)));
+}
+
+async function setDownload(page: Page, bytesPerSecond: number): Promise<void> {
+  const session = await page.context().newCDPSession(page);
+  await session.send('Network.emulateNetworkConditions', {
+    offline: false,
+    latency: 0,
+    downloadThroughput: bytesPerSecond,
+    uploadThroughput: UNLIMITED,
+  });
 }
 
 type EnvelopePart = {

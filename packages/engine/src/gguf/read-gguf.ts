@@ -78,7 +78,7 @@ export function readTensor(file: GgufFile, tensor: GgufTensor): TensorValues {
       code: 'gguf_unsupported_type',
       message: `Tensor ${tensor.name} is stored as ${name}, which this engine does not read.`,
       value: name,
-      remedy: 'Use a Q8_0, F16, BF16 or F32 file of the model.',
+      remedy: 'Use a file of the model in Q8_0, Q4_0 to Q6_K, F16, BF16 or F32.',
     });
   }
   const values = decode(
@@ -150,7 +150,7 @@ function readRecord(cursor: Cursor): TensorRecord {
       code: 'gguf_unsupported_type',
       message: `Tensor ${name} has storage type ${typeId}, which is unknown.`,
       value: typeId,
-      remedy: 'Use a Q8_0, F16, BF16 or F32 file of the model.',
+      remedy: 'Use a file of the model in Q8_0, Q4_0 to Q6_K, F16, BF16 or F32.',
     });
   }
   const elementCount = countElements(name, dims);

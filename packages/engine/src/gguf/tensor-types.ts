@@ -3,6 +3,14 @@
  *
  * Numbers and block layouts follow ggml's public type list. A type without a decoder can be listed but not loaded.
  */
+import {
+  decodeQ4Centred,
+  decodeQ4Offset,
+  decodeQ5Centred,
+  decodeQ5Offset,
+  type FloatDecoder,
+} from './decode-blocks.js';
+import { decodeQ2K, decodeQ3K, decodeQ4K, decodeQ5K, decodeQ6K } from './decode-super-blocks.js';
 import { bfloat16ToFloat32, float16ToFloat32 } from './half.js';
 
 /**
@@ -62,14 +70,21 @@ function decodeQ8(bytes: Uint8Array, elementCount: number): TensorValues {
   return { kind: 'q8', quants, scales };
 }
 
+const floats =
+  (decode: FloatDecoder) =>
+  (bytes: Uint8Array, elementCount: number): TensorValues => ({
+    kind: 'float',
+    values: decode(bytes, elementCount),
+  });
+
 /** Every type that the reader can size. */
 export const TENSOR_TYPES: readonly TensorType[] = [
   { id: 0, name: 'F32', blockElements: 1, blockBytes: 4, decode: decodeF32 },
   { id: 1, name: 'F16', blockElements: 1, blockBytes: 2, decode: decodeSixteen(float16ToFloat32) },
-  { id: 2, name: 'Q4_0', blockElements: 32, blockBytes: 18 },
-  { id: 3, name: 'Q4_1', blockElements: 32, blockBytes: 20 },
-  { id: 6, name: 'Q5_0', blockElements: 32, blockBytes: 22 },
-  { id: 7, name: 'Q5_1', blockElements: 32, blockBytes: 24 },
+  { id: 2, name: 'Q4_0', blockElements: 32, blockBytes: 18, decode: floats(decodeQ4Centred) },
+  { id: 3, name: 'Q4_1', blockElements: 32, blockBytes: 20, decode: floats(decodeQ4Offset) },
+  { id: 6, name: 'Q5_0', blockElements: 32, blockBytes: 22, decode: floats(decodeQ5Centred) },
+  { id: 7, name: 'Q5_1', blockElements: 32, blockBytes: 24, decode: floats(decodeQ5Offset) },
   {
     id: 8,
     name: 'Q8_0',
@@ -77,11 +92,11 @@ export const TENSOR_TYPES: readonly TensorType[] = [
     blockBytes: Q8_BLOCK_BYTES,
     decode: decodeQ8,
   },
-  { id: 10, name: 'Q2_K', blockElements: 256, blockBytes: 84 },
-  { id: 11, name: 'Q3_K', blockElements: 256, blockBytes: 110 },
-  { id: 12, name: 'Q4_K', blockElements: 256, blockBytes: 144 },
-  { id: 13, name: 'Q5_K', blockElements: 256, blockBytes: 176 },
-  { id: 14, name: 'Q6_K', blockElements: 256, blockBytes: 210 },
+  { id: 10, name: 'Q2_K', blockElements: 256, blockBytes: 84, decode: floats(decodeQ2K) },
+  { id: 11, name: 'Q3_K', blockElements: 256, blockBytes: 110, decode: floats(decodeQ3K) },
+  { id: 12, name: 'Q4_K', blockElements: 256, blockBytes: 144, decode: floats(decodeQ4K) },
+  { id: 13, name: 'Q5_K', blockElements: 256, blockBytes: 176, decode: floats(decodeQ5K) },
+  { id: 14, name: 'Q6_K', blockElements: 256, blockBytes: 210, decode: floats(decodeQ6K) },
   { id: 24, name: 'I8', blockElements: 1, blockBytes: 1 },
   { id: 25, name: 'I16', blockElements: 1, blockBytes: 2 },
   { id: 26, name: 'I32', blockElements: 1, blockBytes: 4 },

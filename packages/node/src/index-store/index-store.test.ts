@@ -94,7 +94,6 @@ function follow(
     client,
     addresses,
     pollIntervalMs: 20,
-    onError,
     ...options,
   });
   followers.add(follower);
