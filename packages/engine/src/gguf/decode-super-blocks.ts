@@ -95,37 +95,6 @@ function decodeQ5Block(block: Uint8Array, out: Float32Array): void {
   decodeGroupsOf32(block, out, (i) => nibble(block, 48, i) | (high(i) << 4));
 }
 
-const nibble = (block[96 + (group & 7)]! >> (group < 8 ? 0 : 4)) & 15;
-    const top = (block[104 + (group & 3)]! >> (2 * (group >> 2))) & 3;
-    const low = (block[32 + pairByte(i)]! >> pairShift(i)) & 3;
-    const high = (block[i & 31]! >> (i >> 5)) & 1;
-    out[i] = scale * ((nibble | (top << 4)) - 32) * (low - (high === 1 ? 0 : 4));
-  }
-}
-
-/** Byte and shift of element i where four elements, 32 apart, share a byte. */
-const pairByte = (i: number): number => 32 * (i >> 7) + (i & 31);
-const pairShift = (i: number): number => 2 * ((i >> 5) & 3);
-
-/**
- * | bytes | Q4_K                                                        |
- * |-------|-------------------------------------------------------------|
- * | 0     | float16 scale, float16 minimum                              |
- * | 4     | 8 groups of 32: 6-bit scales and minima, see {@link groupScale} |
- * | 16    | nibbles: byte 32 * (i / 64) + i % 32, high ones for odd groups |
- */
-function decodeQ4Block(block: Uint8Array, out: Float32Array): void {
-  decodeGroupsOf32(block, out, (i) => nibble(block, 16, i));
-}
-
-/** As Q4_K with the fifth bits in between: byte 16 + i % 32, bit i / 32; nibbles from byte 48. */
-const decodeQ5Block: BlockDecoder = (block, out) =>
-  decodeGroupsOf32(
-    block,
-    out,
-    (i) => nibble(block, 48, i) | (((block[16 + (i & 31)]! >> (i >> 5)) & 1) << 4),
-  );
-
 const nibble = (block: Uint8Array, at: number, i: number): number =>
   (block[at + 32 * (i >> 6) + (i & 31)]! >> ((i >> 5) & 1 ? 4 : 0)) & 15;
 

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.37;
+
+import {Merkle} from "../protocol/Merkle.sol";
+
+/// @title The committed tables as the code of one contract
+/// @notice 18,432 bytes after a zero byte that stops any call: T1 and T2 (256 entries of 4 bytes each), A and B (1,024
+/// entries of cosine and sine, 4 bytes each), as in docs/reference/arithmetic.md, sections 4 and 8. The code can never
+/// change, and {root} is the `tablesRoot` that every model of this arithmetic names.
+contract Tables {
+    /// @notice Holds the data as code.
+    address public immutable data;
+    /// @notice Merkle root over the four tables.
+    bytes32 public immutable root;
+
+    uint256 private constant POWERS_SIZE = 1024;
+    uint256 private constant TURNS_SIZE = 8192;
+    uint256 private constant SIZE = 2 * POWERS_SIZE + 2 * TURNS_SIZE;
+
+    error TablesUnexpected(bytes32 root);
+
+    /// @param expected The root that `tables` must have; whoever deploys says what he means to deploy.
+    constructor(bytes memory tables, bytes32 expected) {
+        bytes32 actual = tables.length == SIZE ? rootOf(tables) : bytes32(0);
+        if (actual != expected || expected == 0) revert TablesUnexpected(actual);
+        root = actual;
+        data = TableData.deploy(tables);
+    }
+
+    function rootOf(bytes memory tables) private pure returns (bytes32) {
+        bytes32 powers = Merkle.hashNode(
+            hashLeaf(tables, 0, POWERS_SIZE), hashLeaf(tables, POWERS_SIZE, POWERS_SIZE)
+        );
+        uint256 from = 2 * POWERS_SIZE;
+        bytes32 turns = Merkle.hashNode(
+            hashLeaf(tables, from, TURNS_SIZE), hashLeaf(tables, from + TURNS_SIZE, TURNS_SIZE)
+        );
+        return Merkle.sealRoot(4, Merkle.hashNode(powers, turns));
+    }
+
+    function hashLeaf(bytes memory tables, uint256 from, uint256 size)
+        private
+        pure
+        returns (bytes32)
+    {
+        bytes memory leaf = new bytes(size);
+        assembly ("memory-safe") {
+            mcopy(add(leaf, 32), add(add(tables, 32), from), size)
+        }
+        return Merkle.hashLeaf(leaf);
+    }
+}
+
+/// @notice Writes and reads the data contract.
+library TableData {
+    /// @dev Bytes before the first table: STOP.
+    uint256 private constant PREFIX = 1;
+    uint256 private constant POWERS_SIZE = 2048;
+    uint256 private constant TURNS_FROM = PREFIX + POWERS_SIZE;
+    uint256 private constant TURNS_SIZE = 8192;
+
+    error TablesNotDeployed();
+
+    function deploy(bytes memory tables) internal returns (address at) {
+        // PUSH2 size, DUP1, PUSH1 10, RETURNDATASIZE, CODECOPY, RETURNDATASIZE, RETURN: returns all that follows.
+        bytes memory code = abi.encodePacked(
+            hex"61", uint16(tables.length + PREFIX), hex"80600a3d393df3", hex"00", tables
+        );
+        assembly ("memory-safe") {
+            at := create(0, add(code, 32), mload(code))
+        }
+        if (at == address(0)) revert TablesNotDeployed();
+    }
+
+    /// @notice Copies T1 and T2 to memory for {Arithmetic.exp2n}: 2 KiB for about 450 gas once the address is warm.
+    function loadPowers(address data) internal view returns (uint256 powers) {
+        assembly ("memory-safe") {
+            powers := mload(0x40)
+            mstore(0x40, add(powers, POWERS_SIZE))
+            extcodecopy(data, powers, PREFIX, POWERS_SIZE)
+        }
+    }
+
+    /// @notice turn: cosine and sine of `phase` / 2^64 turns in Q30.
+    /// @param phase < 2^64
+    function cosSin(address data, uint256 phase) internal view returns (int256 cos, int256 sin) {
+        // SAFETY: phase + 2^43 < 2^65, indices stay below 1,024, products of Q30 entries below 2^61.
+        unchecked {
+            uint256 angle = ((phase + (1 << 43)) >> 44) & 0xfffff;
+            (int256 c1, int256 s1) = entry(data, TURNS_FROM + 8 * (angle >> 10));
+            (int256 c2, int256 s2) = entry(data, TURNS_FROM + TURNS_SIZE + 8 * (angle & 1023));
+            cos = roundQ30(c1 * c2 - s1 * s2);
+            sin = roundQ30(s1 * c2 + c1 * s2);
+        }
+    }
+
+    /// @dev R(x, 30).
+    function roundQ30(int256 x) private pure returns (int256) {
+        // SAFETY: |x| < 2^62.
+        unchecked {
+            return (x + (1 << 29) - 1 + ((x >> 30) & 1)) >> 30;
+        }
+    }
+
+    /// @dev Two signed 32-bit numbers at `from`, through the scratch word.
+    function entry(address data, uint256 from) private view returns (int256 first, int256 second) {
+        assembly ("memory-safe") {
+            extcodecopy(data, 0, from, 8)
+            let word := mload(0)
+            first := sar(224, word)
+            second := sar(224, shl(32, word))
+        }
+    }
+}
