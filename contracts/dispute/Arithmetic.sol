@@ -6,6 +6,14 @@ pragma solidity ^0.8.37;
 /// nothing here can leave 256; callers hold the bounds that the specification proves.
 /// @dev `powers` is the place in memory of T1 and T2, as `Tables.loadPowers` puts them there.
 library Arithmetic {
+    /// @notice What a row with one exponent claims of one element.
+    /// @param witness True if the row names this element as the one that forces its exponent.
+    struct Claim {
+        int32 mantissa;
+        int32 exponent;
+        bool witness;
+    }
+
     uint256 internal constant ONE_Q30 = 1 << 30;
     /// @dev Where left shifts of R saturate.
     int256 private constant SHIFT_LIMIT = 1 << 62;
@@ -119,7 +127,6 @@ library Arithmetic {
     /// @dev One element cannot show the exponent of its row, but it can break it: no element may need more bits than
     /// the row's shift leaves, and the element that the row names as its witness must need them all.
     /// @param bits 15 for A16, 30 for I30
-    /// @param witness True if the row names this element as the one that forces its exponent.
     function isQuantised(int256 value, int256 base, uint256 bits, Claim memory claim)
         internal
         pure
@@ -141,12 +148,5 @@ library Arithmetic {
         if (shift < 0) return false;
         int256 need = int256(bitLength(value)) - int256(bits);
         return need <= shift && (!witness || shift == 0 || need == shift);
-    }
-
-    /// @notice What a row with an exponent claims of one element.
-    struct Claim {
-        int32 mantissa;
-        int32 exponent;
-        bool witness;
     }
 }

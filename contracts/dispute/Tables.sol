@@ -61,15 +61,15 @@ library TableData {
 
     error TablesNotDeployed();
 
-    function deploy(bytes memory tables) internal returns (address at) {
+    function deploy(bytes memory tables) internal returns (address data) {
         // PUSH2 size, DUP1, PUSH1 10, RETURNDATASIZE, CODECOPY, RETURNDATASIZE, RETURN: returns all that follows.
         bytes memory code = abi.encodePacked(
             hex"61", uint16(tables.length + PREFIX), hex"80600a3d393df3", hex"00", tables
         );
         assembly ("memory-safe") {
-            at := create(0, add(code, 32), mload(code))
+            data := create(0, add(code, 32), mload(code))
         }
-        if (at == address(0)) revert TablesNotDeployed();
+        if (data == address(0)) revert TablesNotDeployed();
     }
 
     /// @notice Copies T1 and T2 to memory for {Arithmetic.exp2n}: 2 KiB for about 450 gas once the address is warm.

@@ -42,6 +42,7 @@ type Visit = {
   readonly url: string;
   readonly browser: Browser;
   readonly pictures: string | undefined;
+  readonly setDownload: SetDownload;
 };
 type Step = readonly [name: string, run: (visit: Visit) => Promise<void>];
 
@@ -70,7 +71,8 @@ export async function runConsoleE2e(options: ConsoleE2eOptions): Promise<Console
     const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
     const page = await context.newPage();
     const errors = collectErrors(page);
-    const visit: Visit = { page, url: url.replace(/\/$/, ''), browser, pictures };
+    const setDownload = await downloadControl(page);
+    const visit: Visit = { page, url: url.replace(/\/$/, ''), browser, pictures, setDownload };
     for (const [name, run] of STEPS) {
       const startMs = performance.now();
       await run(visit).catch((cause: unknown) => {
@@ -117,14 +119,14 @@ async function opens({ page, url, pictures }: Visit): Promise<void> {
   await takePictures(page, pictures, 'welcome');
 }
 
-async function streams({ page }: Visit): Promise<void> {
+async function streams({ page, setDownload }: Visit): Promise<void> {
   const lengths = await page.evaluateHandle(watchAnswer);
-  await setDownload(page, SLOW_BYTES_PER_SECOND);
+  await setDownload(SLOW_BYTES_PER_SECOND);
   await question(page).fill('What is Assay?');
   await question(page).press('Enter');
   await page.getByRole('button', { name: 'Stop' }).waitFor();
   await ends(page, 'done');
-  await setDownload(page, UNLIMITED);
+  await setDownload(UNLIMITED);
   const seen = await lengths.evaluate((found) => [...found]);
   assert.ok(seen.length >= 3, `text arrived in pieces, seen lengths ${seen}`);
   assert.equal(await question(page).evaluate((node) => node === document.activeElement), true);
@@ -216,10 +218,10 @@ async function asksAgain({ page }: Visit): Promise<void> {
   await ends(page, 'done');
 }
 
-async function stops({ page }: Visit): Promise<void> {
+async function stops({ page, setDownload }: Visit): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     // First a stop that the provider notices; if it was too fast for that, one that only the page notices.
-    if (attempt > 1) await setDownload(page, SLOW_BYTES_PER_SECOND);
+    if (attempt > 1) await setDownload(SLOW_BYTES_PER_SECOND);
     await question(page).fill('Tell me everything about Assay, at length, from the beginning.');
     await question(page).press('Enter');
     await until(ANSWER_TIMEOUT_MS, 'the first text', async () => {
@@ -230,7 +232,7 @@ async function stops({ page }: Visit): Promise<void> {
     if (state === 'stopped') break;
     assert.ok(attempt < STOP_TRIES_MAX, 'an answer could be stopped before it ended by itself');
   }
-  await setDownload(page, UNLIMITED);
+  await setDownload(UNLIMITED);
   const shown = await textOf(lastAnswer(page));
   await lastExchange(page).locator('.hallmark').getByText(PRICE).waitFor({ timeout: 20_000 });
   assert.equal(await textOf(lastAnswer(page)), shown, 'nothing is added after the stop');
@@ -351,14 +353,19 @@ async function ends(page: Page, expected: string): Promise<void> {
   assert.equal(state, expected, await textOf(lastExchange(page)));
 }
 
-async function setDownload(page: Page, bytesPerSecond: number): Promise<void> {
+type SetDownload = (bytesPerSecond: number) => Promise<void>;
+
+/** One session for all changes: the limits of two sessions add up, and the older one would stay. */
+async function downloadControl(page: Page): Promise<SetDownload> {
   const session = await page.context().newCDPSession(page);
-  await session.send('Network.emulateNetworkConditions', {
-    offline: false,
-    latency: 0,
-    downloadThroughput: bytesPerSecond,
-    uploadThroughput: UNLIMITED,
-  });
+  return async (bytesPerSecond) => {
+    await session.send('Network.emulateNetworkConditions', {
+      offline: false,
+      latency: 0,
+      downloadThroughput: bytesPerSecond,
+      uploadThroughput: UNLIMITED,
+    });
+  };
 }
 
 type EnvelopePart = {

@@ -12,6 +12,7 @@ export * from './model-config.js';
 export * from './op-table.js';
 export { referenceBackend } from './reference/session.js';
 export * from './rope-steps.js';
+export * from './safetensors/index.js';
 export * from './sampler.js';
 export * from './shape.js';
 export * from './spec.js';

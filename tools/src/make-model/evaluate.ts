@@ -50,11 +50,10 @@ export function evaluate(examinee: Examinee, library: Library): Evaluation {
 /** The greedy answer to a conversation. */
 export function answer({ file, session }: Examinee, messages: readonly Message[]): string {
   const prompt = file.chat.renderChat(messages);
-  const end = file.tokenizer.eosIds[0]!;
   const ids: number[] = [];
   session.truncate(0);
   let next = largest(session.forward(prompt));
-  while (next !== end && ids.length < ANSWER_TOKENS_MAX) {
+  while (!file.tokenizer.eosIds.includes(next) && ids.length < ANSWER_TOKENS_MAX) {
     ids.push(next);
     next = largest(session.forward([next]));
   }
@@ -78,12 +77,13 @@ function isRight({ file, session }: Examinee, probe: Probe): boolean {
   session.truncate(0);
   session.forward(prompt.slice(0, -1), { logits: 'none' });
   return probe.answers.some((text) => {
-    const ids = [...file.tokenizer.encode(text), file.tokenizer.eosIds[0]!];
+    const ids = file.tokenizer.encode(text);
     session.truncate(prompt.length - 1);
-    const logits = session.forward([prompt.at(-1)!, ...ids.slice(0, -1)], { logits: 'all' });
-    return ids.every((id, row) => {
-      return largest(logits.subarray(row * vocabularySize, (row + 1) * vocabularySize)) === id;
-    });
+    const logits = session.forward([prompt.at(-1)!, ...ids], { logits: 'all' });
+    const chosen = (row: number): number =>
+      largest(logits.subarray(row * vocabularySize, (row + 1) * vocabularySize));
+    const ends = file.tokenizer.eosIds.includes(chosen(ids.length));
+    return ends && ids.every((id, row) => chosen(row) === id);
   });
 }
 

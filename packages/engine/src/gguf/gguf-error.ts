@@ -18,6 +18,9 @@ export type GgufErrorCode =
   | 'gguf_missing_tensor'
   | 'gguf_nan_scale'
   | 'gguf_not_finite'
+  | 'gguf_scale_too_large'
+  | 'gguf_split_mismatch'
+  | 'gguf_split_missing'
   | 'gguf_string_too_long'
   | 'gguf_tensor_misaligned'
   | 'gguf_tensor_out_of_file'
@@ -49,7 +52,7 @@ export function ggufError(options: GgufErrorOptions): EngineError {
 }
 
 /** Names come from the file, so they are cut and their control characters replaced before they reach a log. */
-function printShort(text: string): string {
+export function printShort(text: string): string {
   const printable = text.replace(/[\p{Cc}\p{Cf}\p{Cs}]/gu, '�');
   return printable.length <= 80 ? printable : `${printable.slice(0, 79)}…`;
 }

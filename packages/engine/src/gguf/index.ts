@@ -1,4 +1,5 @@
 export { encodeTensor, type WritableType } from './encode-tensor.js';
+export { type ExportedGguf, exportGguf } from './export-gguf.js';
 export type { GgufErrorCode } from './gguf-error.js';
 export {
   bfloat16ToFloat32,
@@ -6,7 +7,13 @@ export {
   float32ToBfloat16,
   float32ToFloat16,
 } from './half.js';
-export { GGUF_ARCHITECTURES, ggufConfig, type LoadedGguf, loadGgufModel } from './load-model.js';
+export {
+  GGUF_ARCHITECTURES,
+  ggufConfig,
+  type LoadedGguf,
+  loadGgufFile,
+  loadGgufModel,
+} from './load-model.js';
 export {
   type GgufArray,
   type GgufMetadata,
@@ -22,6 +29,7 @@ export {
   required as requiredMetadata,
 } from './metadata.js';
 export { type GgufFile, type GgufTensor, readGguf, readTensor } from './read-gguf.js';
-export { type ByteSource, bytesSource } from './source.js';
+export { readGgufParts } from './read-parts.js';
+export { type ByteSource, bytesSource, joinSources } from './source.js';
 export { TENSOR_TYPES, type TensorType, type TensorValues } from './tensor-types.js';
 export { type TensorToWrite, writeGguf } from './write-gguf.js';

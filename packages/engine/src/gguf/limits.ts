@@ -38,3 +38,6 @@ export const ELEMENT_COUNT_MAX = 1_099_511_627_776;
 
 /** Alignment of tensor data: a page is useful, more only wastes bytes. */
 export const ALIGNMENT_MAX = 65_536;
+
+/** Parts of one model: the number of a part is a uint16, but each is a file that somebody must hold open. */
+export const PART_COUNT_MAX = 1_024;

@@ -16,6 +16,7 @@ import {
   required,
 } from './metadata.js';
 import { type GgufFile, type GgufTensor, readGguf, readTensor } from './read-gguf.js';
+import { refusePart } from './read-parts.js';
 import { type ByteSource, bytesSource } from './source.js';
 
 /** A model and the file that it came from; the metadata holds what the engine refuses to know, such as text. */
@@ -41,7 +42,12 @@ const ROPE_BASE_DEFAULT = 10_000;
  * referenceBackend.createSession(model).forward([1, 2, 3]);
  */
 export function loadGgufModel(from: Uint8Array | ByteSource): LoadedGguf {
-  const file = readGguf(from instanceof Uint8Array ? bytesSource(from) : from);
+  return loadGgufFile(readGguf(from instanceof Uint8Array ? bytesSource(from) : from));
+}
+
+/** As {@link loadGgufModel}, from a file whose structure has been read, such as the joined parts of one. */
+export function loadGgufFile(file: GgufFile): LoadedGguf {
+  refusePart(file);
   const config = ggufConfig(file);
   checkTensors(file, llamaGraph(config, { untied: file.tensors.has(OUTPUT_NAME) }));
   const model = buildLlamaModel({

@@ -13,6 +13,25 @@ export const bytesSource = (bytes: Uint8Array): ByteSource => ({
   read: (offset, length) => bytes.subarray(offset, offset + length),
 });
 
+/** Several sources one after the other; a read must lie within one of them, otherwise it comes back short. */
+export function joinSources(sources: readonly ByteSource[]): ByteSource {
+  const starts: number[] = [];
+  let size = 0;
+  for (const source of sources) {
+    starts.push(size);
+    size += source.size;
+  }
+  return {
+    size,
+    read(offset, length) {
+      const index = starts.findLastIndex((start) => start <= offset);
+      const source = sources[index]!;
+      const from = offset - starts[index]!;
+      return source.read(from, Math.min(length, source.size - from));
+    },
+  };
+}
+
 /** Checked read: no byte outside the source is ever asked for, and a short answer is an error. */
 export function readExact(source: ByteSource, offset: number, length: number): Uint8Array {
   if (offset + length > source.size) throw truncated(offset + length, source.size);

@@ -1,0 +1,154 @@
+/**
+ * From a model in the engine's layout back to a GGUF file in Q8_0. Where the weights came from Q8_0, every scale is
+ * still a float16 number, so nothing is lost and the file gives the same roots; scales found for float weights have 16
+ * significant bits, of which float16 keeps 11, so those tensors are named as rounded and the file is another model.
+ */
+
+import { invariant } from '../engine-error.js';
+import type { EngineModel } from '../engine-model.js';
+import { type GraphWeight, ROPE_STEPS_NAME } from '../graph.js';
+import { BLOCK_SIZE, type ModelConfig, RESIDUAL_BITS_DEFAULT } from '../model-config.js';
+import type { Gains, W8Matrix } from '../weights.js';
+import { encodeTensor } from './encode-tensor.js';
+import { ggufError } from './gguf-error.js';
+import { float16ToFloat32, float32ToFloat16 } from './half.js';
+import { type GgufMetadata, type GgufValue, metadataNumber } from './metadata.js';
+import { Q8_BLOCK_BYTES } from './tensor-types.js';
+import { type TensorToWrite, writeGguf } from './write-gguf.js';
+
+/** A file and the names of the tensors that it holds with rounded scales; with none the export is lossless. */
+export type ExportedGguf = {
+  readonly bytes: Uint8Array;
+  readonly roundedTensors: readonly string[];
+};
+
+/** llama.cpp's number for files mostly in Q8_0, and the version of its block layouts. */
+const FILE_TYPE_Q8 = 7;
+const QUANTISATION_VERSION = 2;
+
+/**
+ * Writes the model. `metadata` is kept in its order (tokenizer, template, names); keys that describe the model's sizes
+ * are set from the model.
+ *
+ * @example
+ * const { model, file } = loadGgufModel(bytes);
+ * const { bytes: again, roundedTensors } = exportGguf({ model, metadata: file.metadata });
+ */
+export function exportGguf(options: {
+  readonly model: EngineModel;
+  readonly metadata?: GgufMetadata;
+}): ExportedGguf {
+  const { model } = options;
+  const roundedTensors: string[] = [];
+  const tensors: TensorToWrite[] = [];
+  for (const weight of model.graph.weights) {
+    if (weight.name === ROPE_STEPS_NAME) continue;
+    const { tensor, rounded } = exportWeight(model, weight);
+    tensors.push(tensor);
+    if (rounded) roundedTensors.push(weight.name);
+  }
+  const metadata = describeConfig(options.metadata ?? new Map(), model.config);
+  return { bytes: writeGguf({ metadata, tensors }), roundedTensors };
+}
+
+function exportWeight(
+  { matrices, gains }: EngineModel,
+  { name, shape }: GraphWeight,
+): { readonly tensor: TensorToWrite; readonly rounded: boolean } {
+  const dims = shape.toReversed();
+  const matrix = matrices.get(name);
+  if (matrix !== undefined) {
+    const { bytes, rounded } = encodeMatrix(name, matrix);
+    return { tensor: { name, dims, type: 'Q8_0', bytes }, rounded };
+  }
+  const gain = gains.get(name);
+  invariant(gain !== undefined, `the model has the weight ${name} of its graph`);
+  const bytes = encodeTensor('F32', gainValues(gain));
+  return { tensor: { name, dims, type: 'F32', bytes }, rounded: false };
+}
+
+/** Q8_0 blocks: the scale as the nearest float16, then the quants as they are. */
+function encodeMatrix(name: string, matrix: W8Matrix) {
+  const view = new DataView(new ArrayBuffer((matrix.data.length / BLOCK_SIZE) * Q8_BLOCK_BYTES));
+  const quants = new Int8Array(view.buffer);
+  let rounded = false;
+  for (let block = 0; block < matrix.scales.length; block++) {
+    const scale = blockScale(matrix, block);
+    const bits = float32ToFloat16(scale);
+    const stored = float16ToFloat32(bits);
+    if (!Number.isFinite(stored)) throw scaleTooLarge(name, scale);
+    rounded ||= stored !== scale;
+    const at = block * Q8_BLOCK_BYTES;
+    view.setUint16(at, bits, true);
+    const from = block * BLOCK_SIZE;
+    quants.set(matrix.data.subarray(from, from + BLOCK_SIZE), at + 2);
+  }
+  return { bytes: new Uint8Array(view.buffer), rounded };
+}
+
+/** Real scale of a block of 32, exact in a double and in a float32. */
+function blockScale(matrix: W8Matrix, block: number): number {
+  const row = Math.floor((block * BLOCK_SIZE) / matrix.cols);
+  return matrix.scales[block]! * 2 ** (matrix.rowShifts[row]! + matrix.exponent);
+}
+
+/** Weights as real numbers: quant times scale has at most 23 significant bits, so each is exact. */
+export function matrixValues(matrix: W8Matrix): Float32Array {
+  const values = new Float32Array(matrix.data.length);
+  for (let block = 0; block < matrix.scales.length; block++) {
+    const scale = blockScale(matrix, block);
+    for (let i = block * BLOCK_SIZE; i < (block + 1) * BLOCK_SIZE; i++) {
+      values[i] = matrix.data[i]! * scale;
+    }
+  }
+  return values;
+}
+
+/** Gains as real numbers: 24 significant bits, exact. */
+export const gainValues = ({ data, exponent }: Gains): Float32Array =>
+  Float32Array.from(data, (value) => value * 2 ** exponent);
+
+/** The metadata with every key from which `ggufConfig` reads set to what gives this configuration. */
+function describeConfig(metadata: GgufMetadata, config: ModelConfig): GgufMetadata {
+  const described = new Map([...metadata].filter(([key]) => !key.startsWith('split.')));
+  const set = (key: string, value: number) => {
+    // A key that already says it keeps its type, so that a round trip changes no byte of it.
+    if (described.has(key) && metadataNumber(described, key) === value) return;
+    described.set(key, numberValue(value));
+  };
+  described.set('general.architecture', { type: 'string', value: 'llama' });
+  set('general.file_type', FILE_TYPE_Q8);
+  set('general.quantization_version', QUANTISATION_VERSION);
+  set('llama.block_count', config.layerCount);
+  set('llama.context_length', config.contextLength);
+  set('llama.embedding_length', config.width);
+  set('llama.feed_forward_length', config.feedForwardWidth);
+  set('llama.attention.head_count', config.headCount);
+  set('llama.attention.head_count_kv', config.kvHeadCount);
+  set('llama.attention.key_length', config.headSize);
+  set('llama.attention.value_length', config.headSize);
+  set('llama.rope.dimension_count', config.headSize);
+  described.set('llama.rope.freq_base', realValue(config.ropeBase));
+  described.set('llama.attention.layer_norm_rms_epsilon', realValue(config.rmsEpsilon));
+  set('llama.vocab_size', config.vocabularySize);
+  if (config.residualBits !== RESIDUAL_BITS_DEFAULT) {
+    set('assay.residual_bits', config.residualBits);
+  }
+  return described;
+}
+
+const numberValue = (value: number): GgufValue => ({ type: 'uint32', value });
+
+/** As other readers expect it, a float32, unless that would round it. */
+const realValue = (value: number): GgufValue => ({
+  type: Math.fround(value) === value ? 'float32' : 'float64',
+  value,
+});
+
+const scaleTooLarge = (name: string, scale: number) =>
+  ggufError({
+    code: 'gguf_scale_too_large',
+    message: `A block of ${name} needs a scale beyond the range of float16.`,
+    value: scale,
+    remedy: 'Export to safetensors instead.',
+  });
