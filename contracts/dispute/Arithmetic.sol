@@ -27,7 +27,7 @@ library Arithmetic {
         // SAFETY: |x| < 2^63 and s <= 62, so the sum stays far inside 256 bits; `>>` of an int256 is floor.
         unchecked {
             uint256 n = uint256(s);
-            return (x + int256((1 << (n - 1)) - 1) + ((x >> n) & 1)) >> n;
+            return (x + int256((uint256(1) << (n - 1)) - 1) + ((x >> n) & 1)) >> n;
         }
     }
 
@@ -43,7 +43,7 @@ library Arithmetic {
 
     /// @notice C: x limited to [-(2^bits - 1), 2^bits - 1].
     function clamp(int256 x, uint256 bits) internal pure returns (int256) {
-        int256 limit = int256((1 << bits) - 1);
+        int256 limit = int256((uint256(1) << bits) - 1);
         if (x > limit) return limit;
         return x < -limit ? -limit : x;
     }
@@ -78,7 +78,7 @@ library Arithmetic {
         if (x < 2) return x;
         // SAFETY: root starts at no more than 2^127 and only falls; it never reaches 0 for x >= 2.
         unchecked {
-            root = 1 << ((bitLengthOf(x) + 1) >> 1);
+            root = uint256(1) << ((bitLengthOf(x) + 1) >> 1);
             for (;;) {
                 uint256 next = (root + x / root) >> 1;
                 if (next >= root) return root;

@@ -7,7 +7,7 @@ import {Lanes} from "./Lanes.sol";
 import {Maps} from "./Maps.sol";
 import {Norm} from "./Norm.sol";
 import {Sampler} from "./Sampler.sol";
-import {TableData} from "./Tables.sol";
+import {TableData} from "./TableData.sol";
 
 /// @title One element of one op, recomputed
 /// @dev See {IChecker}. Each function is the formula of one section; the libraries hold what takes more than a line.

@@ -129,12 +129,21 @@ function describeConfig(metadata: GgufMetadata, config: ModelConfig): GgufMetada
   set('llama.attention.value_length', config.headSize);
   set('llama.rope.dimension_count', config.headSize);
   described.set('llama.rope.freq_base', realValue(config.ropeBase));
-  described.set('llama.attention.layer_norm_rms_epsilon', realValue(config.rmsEpsilon));
+  described.set(
+    'llama.attention.layer_norm_rms_epsilon',
+    realValue(epsilonValue(config.rmsEpsilon)),
+  );
   set('llama.vocab_size', config.vocabularySize);
   if (config.residualBits !== RESIDUAL_BITS_DEFAULT) {
     set('assay.residual_bits', config.residualBits);
   }
   return described;
+}
+
+/** Epsilon is committed in Q40: the float32 next to it is the same model if it gives the same integer. */
+function epsilonValue(epsilon: number): number {
+  const near = Math.fround(epsilon);
+  return Math.round(near * 2 ** 40) === Math.round(epsilon * 2 ** 40) ? near : epsilon;
 }
 
 const numberValue = (value: number): GgufValue => ({ type: 'uint32', value });

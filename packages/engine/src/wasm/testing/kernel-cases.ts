@@ -78,7 +78,7 @@ export function drawMatrix(draw: Draw, rows: number, cols: number): W8Matrix {
 function drawSums(bench: KernelBench, draw: Draw, count: number) {
   const bits = draw.pick([61, 61, 35, 20, 0]);
   const values = BigInt64Array.from({ length: count }, () => draw.wide(bits));
-  if (draw.below(8) === 0) values.fill(draw.pick([2n ** 61n, -(2n ** 61n), 2n ** 30n]));
+  if (draw.below(8) === 0) values.fill(draw.pick([2n ** 61n, 1n - 2n ** 30n, 2n ** 30n]));
   const exponent = drawExponent(draw) - draw.below(60);
   const mask = values.reduce((seen, x) => seen | (x < 0n ? -x : x), 0n);
   const row = quantise30({ values: Array.from(values), exponent });
