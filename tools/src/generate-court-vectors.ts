@@ -10,12 +10,21 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import {
+  type EngineModel,
+  EXP2_HIGH,
+  EXP2_LOW,
   exp2n,
+  matrixAt,
   nextToken,
+  randomEngineModel,
   ropeSteps,
   roundShift,
   SPEC_NAME,
   scoreScaleQ24,
+  TURNS_HIGH,
+  TURNS_LOW,
+  tablesRoot,
+  tensorRows,
   type W8Matrix,
 } from '@assay/engine';
 import { bigEndian, concat, keccak, toHex } from '@assay/protocol';
@@ -38,7 +47,7 @@ function drawStream(name: string, row: number) {
   const key = keccak(concat([new TextEncoder().encode(name), bigEndian(row, 4)]));
   const spread = SPREADS[row % SPREADS.length]!;
   let drawn = 0;
-  let block = new DataView(new ArrayBuffer(32));
+  let block: DataView = new DataView(new ArrayBuffer(32));
   const word = (): number => {
     if (drawn % 8 === 0) {
       block = new DataView(keccak(concat([key, bigEndian(drawn / 8, 4)])).buffer);
@@ -150,7 +159,7 @@ const OPS: Readonly<Record<string, { rows: number; leaves: number; make: RowMake
       const data = Int32Array.from(times(32, () => draw.signed(GAIN_MAX)));
       const gains = { data, exponent: draw.between(-40, 0) };
       const residualBits = draw.between(12, 20);
-      const epsilonQ40 = 2 ** draw.between(16, 34) - (draw.word() % 2) * 7;
+      const epsilonQ40 = 2 ** draw.between(17, 34) - (draw.word() % 2) * 7;
       const result = ops.rmsNorm(residual, gains, { residualBits, epsilonQ40 });
       return concat([packRow(result, 15), normFacts(residual.values)]);
     },
@@ -304,14 +313,48 @@ function cutFacts(row: Int32Array, settings: Settings): Uint8Array {
   return concat([pack(4, ...cuts), pack(8, sum, share)]);
 }
 
+/** The tables in the order of their contract, and the root that their constructor asks for. */
+function tableVectors(): object {
+  const turns = ({ cos, sin }: typeof TURNS_HIGH) =>
+    times(2 * cos.length, (i) => (i & 1 ? sin : cos)[i >> 1]!);
+  const values = [...EXP2_HIGH, ...EXP2_LOW, ...turns(TURNS_HIGH), ...turns(TURNS_LOW)];
+  return { bytes: toHex(pack(4, ...values)), root: toHex(tablesRoot(keccak)) };
+}
+
+const LEAF_COUNT = 8;
+
+/** Leaves as a model commits to them, with activations, their exact sum, and the elements as embeddings. */
+function leafVectors(): object[] {
+  const model: EngineModel = randomEngineModel({ seed: 4 });
+  const name = model.graph.weights[0]!.name;
+  const matrix = matrixAt(model, 0);
+  const leaves = [...tensorRows(model).find((tensor) => tensor.name === name)!.leaves].slice(1);
+  return times(LEAF_COUNT, (row) => {
+    const x = row16(drawStream('leaf', row), matrix.cols, 0);
+    return {
+      weights: toHex(leaves[row]!),
+      activations: toHex(pack(2, ...Array.from(x.values, (m) => m + 32_768))),
+      sum: String(exactSum(matrix, row, x.values)),
+      base: matrix.exponent + 16,
+      embedded: Array.from(ops.embed(matrix, row, 16).values),
+    };
+  });
+}
+
 /** Texts of all files. */
 export function generateCourtVectors(): readonly GeneratedFile[] {
-  return Object.entries(OPS).map(([op, { rows, leaves, make }]) => {
+  const source = 'tools/src/generate-court-vectors.ts';
+  const print = (value: object): string =>
+    `${JSON.stringify({ spec: SPEC_NAME, source, ...value }, undefined, 1)}\n`;
+  const files = Object.entries(OPS).map(([op, { rows, leaves, make }]) => {
     const expected = times(rows, (row) => toHex(make(drawStream(op, row), row)));
-    const head = { spec: SPEC_NAME, source: 'tools/src/generate-court-vectors.ts', op };
-    const value = { ...head, leaves: rows * leaves, rows: expected };
-    return { name: `${op}.json`, text: `${JSON.stringify(value, undefined, 1)}\n` };
+    return { name: `${op}.json`, text: print({ op, leaves: rows * leaves, rows: expected }) };
   });
+  return [
+    ...files,
+    { name: 'tables.json', text: print(tableVectors()) },
+    { name: 'leaves.json', text: print({ leaves: leafVectors() }) },
+  ];
 }
 
 function readOrEmpty(path: string): string {

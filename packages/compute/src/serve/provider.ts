@@ -87,7 +87,8 @@ export type ProviderContext = {
   readonly signer: Signer;
   readonly market: Market;
   readonly models: ReadonlyMap<Hex, ServedModel>;
-  readonly readChannel: (config: ChannelConfig) => Promise<FundedChannel>;
+  /** State of a channel; it may be some seconds old as long as its balance is `needed` or more. */
+  readonly readChannel: (config: ChannelConfig, needed: bigint) => Promise<FundedChannel>;
   readonly store: ProviderStore;
   readonly nowMs: () => number;
   /** Resolves after `ms`, or earlier when `signal` fires. */
@@ -174,11 +175,12 @@ async function reserve(provider: Provider, { job, channel }: JobRequest): Promis
   const before = provider.reserved.get(job.channelId) ?? 0n;
   provider.reserved.set(job.channelId, before + cost);
   try {
-    const state = await provider.readChannel(channel);
-    if (state.withdrawing) throw errors.channelUnfit('a withdrawal is under way', job.channelId);
     const stored = provider.store.committed(job.channelId);
-    const committed = stored > state.totalClaimed ? stored : state.totalClaimed;
-    const missing = committed + (provider.reserved.get(job.channelId) ?? 0n) - state.balance;
+    const needed = stored + (provider.reserved.get(job.channelId) ?? 0n);
+    const state = await provider.readChannel(channel, needed);
+    if (state.withdrawing) throw errors.channelUnfit('a withdrawal is under way', job.channelId);
+    const claimedElsewhere = state.totalClaimed > stored ? state.totalClaimed - stored : 0n;
+    const missing = needed + claimedElsewhere - state.balance;
     if (missing > 0n) throw errors.channelTooSmall(missing);
   } catch (error) {
     release(provider, job);

@@ -4,6 +4,7 @@ import { boundsHash, graphHash, weightsRoot } from '../commitment.js';
 import type { EngineModel } from '../engine-model.js';
 import { encodeTensor } from '../gguf/encode-tensor.js';
 import { exportGguf } from '../gguf/export-gguf.js';
+import { bfloat16ToFloat32, float16ToFloat32 } from '../gguf/half.js';
 import { loadGgufModel } from '../gguf/load-model.js';
 import { readGguf } from '../gguf/read-gguf.js';
 import { bytesSource } from '../gguf/source.js';
@@ -131,24 +132,9 @@ function ggufOf(weights: Weights, dtype: SafetensorsType): Uint8Array {
 
 /** Values as a 16-bit type holds them. */
 function roundTo(dtype: SafetensorsType, values: Float32Array): Float32Array {
-  const bytes = encodeTensor(dtype, values);
-  const bits = new Uint16Array(bytes.buffer);
-  return Float32Array.from(bits, (word) => {
-    if (dtype === 'F16') return Number(new Float16Reader(word).value);
-    return new Float32Array(Uint32Array.of(word << 16).buffer)[0]!;
-  });
-}
-
-/** Half-precision value of 16 bits, for normal numbers and zero. */
-class Float16Reader {
-  readonly value: number;
-  constructor(bits: number) {
-    const exponent = (bits >> 10) & 31;
-    const fraction = bits & 1023;
-    const magnitude =
-      exponent === 0 ? fraction * 2 ** -24 : (1024 + fraction) * 2 ** (exponent - 25);
-    this.value = bits & 0x8000 ? -magnitude : magnitude;
-  }
+  const bits = new Uint16Array(encodeTensor(dtype, values).buffer);
+  const widen = dtype === 'F16' ? float16ToFloat32 : bfloat16ToFloat32;
+  return Float32Array.from(bits, (word) => widen(word));
 }
 
 const WEIGHTS = randomWeights(21);

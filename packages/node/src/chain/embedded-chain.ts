@@ -141,8 +141,30 @@ async function withClient<T>(state: State, work: (client: RpcClient) => Promise<
   }
 }
 
+/**
+ * anvil resolves `latest` to a number before it runs a call; when a block is sealed in between, the state of that number
+ * is pruned and the call fails. Nothing was wrong with it, so it is made again.
+ */
+const OVERTAKEN = 'BlockOutOfRangeError';
+const OVERTAKEN_TRIES_MAX = 5;
+
+/** Longest answer that is looked through for {@link OVERTAKEN}. */
+const ERROR_BYTES_MAX = 512;
+
+async function postAgainIfOvertaken(
+  client: RpcClient,
+  body: string,
+  label: string,
+): Promise<Buffer> {
+  for (let tries = 1; ; tries++) {
+    const answer = await client.post(body, label);
+    const overtaken = answer.length < ERROR_BYTES_MAX && answer.includes(OVERTAKEN);
+    if (!overtaken || tries === OVERTAKEN_TRIES_MAX) return answer;
+  }
+}
+
 async function readSettled(state: State, client: RpcClient, body: string, label: string) {
-  const answer = await client.post(body, label);
+  const answer = await postAgainIfOvertaken(client, body, label);
   await state.sequencer.settled().catch((cause) => {
     throw chainGone(cause);
   });

@@ -71,6 +71,26 @@ describe('startEmbeddedChain', { timeout: SLOW_MS }, () => {
     expect(receipts.map((receipt) => (receipt as Receipt).status)).toEqual(Array(200).fill('0x1'));
   });
 
+  it('answers calls at the newest block while blocks are sealed', async () => {
+    let sealing = true;
+    const failures: unknown[] = [];
+    const readers = range(0, 6).map(async () => {
+      while (sealing) {
+        const { body } = await callRpc(chain.rpcUrl, 'eth_call', [
+          { to: address(0), data: '0x' },
+          'latest',
+        ]);
+        if (body.error) failures.push(body.error);
+      }
+    });
+    const first = await nonceOf(3);
+    for (const nonce of range(first, 40))
+      await receiptOf(await send(await signTransfer({ from: 3, nonce })));
+    sealing = false;
+    await Promise.all(readers);
+    expect(failures).toEqual([]);
+  });
+
   it('waits for the missing nonce, and takes a repeated transaction once', async () => {
     const nonce = await nonceOf(1);
     const later = await signTransfer({ from: 1, nonce: nonce + 1 });

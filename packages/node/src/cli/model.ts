@@ -1,8 +1,13 @@
-/** `assay model`: what is offered, and what a file holds. */
-import { openModelFile } from '@assay/model';
-import { readModelFile } from '../model-store.js';
+/** `assay model`: what is offered, what a file holds, and files from one form into another. */
+import { existsSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { exportGguf, exportSafetensors, type GgufMetadata, loadGgufModel } from '@assay/engine';
+import { modelIdentity, openModelFile } from '@assay/model';
+import { AssayError, type Hex, isHexOf } from '@assay/protocol';
+import { cacheModel, readModelFile } from '../model-store.js';
 import { fetchJson } from '../peers/http-client.js';
-import { type Output, print, table } from './output.js';
+import { type ModelInput, readMetadataOf, withModelInput } from './model-input.js';
+import { EXIT, type Output, print, table } from './output.js';
 import { gatewayUrl } from './run-file.js';
 
 export type ListOptions = Output & { readonly home: string; readonly gateway?: string };
@@ -37,3 +42,143 @@ export async function inspectModel(options: Output, path: string): Promise<void>
   ];
   print(options, document, table(rows));
 }
+
+/** Recomputes a file's id from its weights, tokenizer and template; exit code 1 if it is not the stated one. */
+export async function verifyModel(
+  options: Output & { readonly id: string; readonly tokenizer?: string },
+  path: string,
+): Promise<void> {
+  const wanted = checkId(options.id);
+  const found = withModelInput(path, (input) => idOf(withTokenizer(input, options.tokenizer)));
+  const same = found === wanted;
+  const text = same ? `${found} is this file's id` : `this file's id is ${found}, not ${wanted}`;
+  print(options, { file: path, modelId: found, expected: wanted, same }, text);
+  if (!same) process.exitCode = EXIT.refused;
+}
+
+/** Copies a model file into the data folder's cache, where every role looks first. */
+export async function addModel(
+  options: Output & { readonly home: string },
+  path: string,
+): Promise<void> {
+  const { modelId } = openModelFile(readModelFile(path)).identity;
+  const cached = cacheModel(options.home, modelId, path);
+  print(options, { modelId, file: cached }, table([['model', modelId], ['file', cached]]));
+}
+
+export type ConvertOptions = Output & { readonly tokenizer?: string };
+
+/** Writes a model in another form, chosen by the ending of `to`; never over a file that is there. */
+export async function convertModel(
+  options: ConvertOptions,
+  from: string,
+  to: string,
+): Promise<void> {
+  const write = /\.gguf$/.test(to) ? writeGgufTo : writeSafetensorsTo;
+  if (write === writeSafetensorsTo && !to.endsWith('.safetensors')) throw unknownEnding(to);
+  const result = withModelInput(from, (input) => write(withTokenizer(input, options.tokenizer), to));
+  const rows = Object.entries(result).map(([name, value]) => [name, String(value)]);
+  print(options, result, table(rows));
+}
+
+/** What a conversion says of its result. */
+type Converted = {
+  readonly files: readonly string[];
+  readonly bytes: number;
+  /** Whether every weight kept its value. */
+  readonly lossless: boolean;
+  readonly modelId: Hex | 'none: the format has no tokenizer';
+};
+
+function writeGgufTo({ model, metadata }: ModelInput, to: string): Converted {
+  requireTokenizer(metadata);
+  const { bytes, roundedTensors } = exportGguf({ model, metadata });
+  const written = loadGgufModel(bytes);
+  const modelId = idOf({ model: written.model, metadata: written.file.metadata });
+  writeNew([[to, bytes]]);
+  return { files: [to], bytes: bytes.length, lossless: roundedTensors.length === 0, modelId };
+}
+
+function writeSafetensorsTo({ model }: ModelInput, to: string): Converted {
+  const { weights, config } = exportSafetensors({ model });
+  const configPath = join(dirname(to), 'config.json');
+  writeNew([
+    [to, weights],
+    [configPath, config],
+  ]);
+  return {
+    files: [to, configPath],
+    bytes: weights.length,
+    lossless: true,
+    modelId: 'none: the format has no tokenizer',
+  };
+}
+
+/** Writes all or none: each under another name first, which it gets rid of when it is whole. */
+function writeNew(files: readonly (readonly [path: string, content: Uint8Array | string])[]): void {
+  for (const [path] of files) {
+    if (existsSync(path)) throw alreadyThere(path);
+    if (!statSync(dirname(path), { throwIfNoEntry: false })?.isDirectory()) throw noFolder(path);
+  }
+  const draft = (path: string) => `${path}.${process.pid}.tmp`;
+  for (const [path, content] of files) writeFileSync(draft(path), content, { flush: true });
+  for (const [path] of files) renameSync(draft(path), path);
+}
+
+const idOf = ({ model, metadata }: ModelInput): Hex => modelIdentity({ model, metadata }).modelId;
+
+/** The input with the tokenizer and template of another GGUF file. */
+function withTokenizer(input: ModelInput, path: string | undefined): ModelInput {
+  if (path === undefined) return input;
+  const isText = ([key]: readonly [string, unknown]) => key.startsWith('tokenizer.');
+  const others = [...input.metadata].filter((entry) => !isText(entry));
+  return { ...input, metadata: new Map([...others, ...[...readMetadataOf(path)].filter(isText)]) };
+}
+
+function requireTokenizer(metadata: GgufMetadata): void {
+  if (metadata.has('tokenizer.ggml.model')) return;
+  throw new AssayError({
+    code: 'model_tokenizer_missing',
+    fault: 'user',
+    message: 'The model comes without a tokenizer that can be converted.',
+    remedy: 'Name a GGUF file with the same tokenizer by --tokenizer.',
+  });
+}
+
+function checkId(id: string): Hex {
+  if (isHexOf(id, 32)) return id;
+  throw new AssayError({
+    code: 'invalid_value',
+    fault: 'user',
+    message: 'A model id is 0x and 64 hexadecimal digits.',
+    value: id,
+    remedy: 'Take it from `assay model list` or `assay model inspect`.',
+  });
+}
+
+const unknownEnding = (path: string): AssayError =>
+  new AssayError({
+    code: 'invalid_value',
+    fault: 'user',
+    message: 'A model is written as .gguf or as .safetensors.',
+    value: path,
+    remedy: 'End the name of the result with one of the two.',
+  });
+
+const alreadyThere = (path: string): AssayError =>
+  new AssayError({
+    code: 'file_exists',
+    fault: 'user',
+    message: 'There is a file of this name already.',
+    value: path,
+    remedy: 'Choose another name or folder, or move that file away.',
+  });
+
+const noFolder = (path: string): AssayError =>
+  new AssayError({
+    code: 'folder_missing',
+    fault: 'user',
+    message: 'The folder for the result is not there.',
+    value: path,
+    remedy: 'Make it first.',
+  });

@@ -5,6 +5,7 @@ import {
   createProvider,
   depositStake,
   type Generate,
+  type ProviderContext,
   publishOffer,
   readChannel,
   readStake,
@@ -15,7 +16,6 @@ import {
 import { type ModelFile, openModelFile } from '@assay/model';
 import {
   AssayError,
-  type ChannelConfig,
   channelId,
   type Hex,
   type ModelInfo,
@@ -77,7 +77,7 @@ export async function startProvider(
     signer: account,
     market: access.market,
     models: new Map([[info.modelId, served]]),
-    readChannel: (config) => readFundedChannel(access, config),
+    readChannel: channelReader(access),
     store,
     nowMs: Date.now,
     sleep: (ms, signal) => sleep(ms, undefined, { signal }).catch(() => undefined),
@@ -170,11 +170,30 @@ const providerInfo = (
   queue: { running, waiting: 0, max },
 });
 
-async function readFundedChannel(
-  { read, market }: ChainAccess,
-  config: ChannelConfig,
-): Promise<{ balance: bigint; totalClaimed: bigint; withdrawing: boolean }> {
-  const id = channelId(settlementDomain(market.chainId, market.channels), config);
+type FundedChannel = { balance: bigint; totalClaimed: bigint; withdrawing: boolean };
+
+/**
+ * A channel that was looked at this lately is not looked at again while it has enough: the payer cannot leave it in less
+ * than the withdrawal delay, which is fifteen minutes or more.
+ */
+const CHANNEL_FRESH_MS = 10_000;
+
+/** Reads channels from the chain, and remembers them for {@link CHANNEL_FRESH_MS}. */
+function channelReader(access: ChainAccess): ProviderContext['readChannel'] {
+  const known = new Map<Hex, { readonly state: FundedChannel; readonly atMs: number }>();
+  const { market } = access;
+  return async (config, needed) => {
+    const id = channelId(settlementDomain(market.chainId, market.channels), config);
+    const entry = known.get(id);
+    const fresh = entry !== undefined && Date.now() - entry.atMs < CHANNEL_FRESH_MS;
+    if (fresh && entry.state.balance >= needed && !entry.state.withdrawing) return entry.state;
+    const state = await readFundedChannel(access, id);
+    known.set(id, { state, atMs: Date.now() });
+    return state;
+  };
+}
+
+async function readFundedChannel({ read, market }: ChainAccess, id: Hex): Promise<FundedChannel> {
   const state = await readChannel(read, { channels: market.channels, channelId: id });
   const { balance, totalClaimed, withdrawal } = state;
   return { balance, totalClaimed, withdrawing: withdrawal !== undefined };
