@@ -198,12 +198,11 @@ contract Checker is IChecker {
     }
 
     /// @inheritdoc IChecker
-    function mixPartial(
-        bytes calldata weights,
-        bytes calldata tile,
-        uint256 column,
-        int64 claimed
-    ) external pure returns (bool) {
+    function mixPartial(bytes calldata weights, bytes calldata tile, uint256 column, int64 claimed)
+        external
+        pure
+        returns (bool)
+    {
         return Lanes.dotColumn(weights, tile, column) == claimed;
     }
 

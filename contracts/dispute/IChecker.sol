@@ -30,8 +30,8 @@ interface IChecker {
         pure
         returns (bool right);
 
-    /// @notice 5.3 One element of a row of up to 4,096 columns in one go, for whoever does not want partial sums.
-    /// @param activations one entry per leaf
+    /// @notice 5.3 One element of a row in one go, for whoever does not want to wait for partial sums.
+    /// @param activations one entry per leaf, 1 to 64
     /// @param base exponent of the activations plus exponent of the matrix
     function matmulRow(
         bytes[] calldata activations,
@@ -41,7 +41,7 @@ interface IChecker {
     ) external pure returns (bool right);
 
     /// @notice 5.3, 5.8 The element whose partial sums are given: their total with exponent `base`, stored as I30.
-    /// @param partials 1 to 64 sums of 8 bytes (5.8: of the claimed sums of up to 2,048 tiles, see {partialTotal})
+    /// @param partials 1 to 64 sums of 8 bytes; beyond 4,096 positions, 5.8 adds up totals of tiles ({partialTotal})
     /// @param base 5.3: exponent of the activations plus exponent of the matrix; 5.8: exponent of the weights
     function sumElement(bytes calldata partials, int32 base, Arithmetic.Claim calldata claim)
         external
@@ -108,10 +108,7 @@ interface IChecker {
     // --- rmsNorm -----------------------------------------------------------------------------------------------------
 
     /// @notice 5.2 sh, as far as one element shows it.
-    function normShift(int32 residual, uint8 shift, bool witness)
-        external
-        pure
-        returns (bool right);
+    function normShift(int32 residual, uint8 shift, bool witness) external pure returns (bool right);
 
     /// @notice 5.2 Sum of h'^2 over one leaf.
     /// @param residual H, 1 to 1,024 elements of 4 bytes
@@ -168,12 +165,10 @@ interface IChecker {
     /// @notice 5.8 Sum of P * v over up to 64 positions for one column of a tile.
     /// @param weights P30, 4 bytes per position
     /// @param tile A16, position after position, 1 to 32 columns
-    function mixPartial(
-        bytes calldata weights,
-        bytes calldata tile,
-        uint256 column,
-        int64 claimed
-    ) external pure returns (bool right);
+    function mixPartial(bytes calldata weights, bytes calldata tile, uint256 column, int64 claimed)
+        external
+        pure
+        returns (bool right);
 
     /// @notice 5.9 The exponent to which all heads are aligned, as far as one head shows it.
     /// @param exponent of the head
@@ -205,7 +200,7 @@ interface IChecker {
         Sampler.Sums calldata claimed
     ) external view returns (bool right);
 
-    /// @notice 7.3, 7.4 The cuts of a row, given the totals of all parts.
+    /// @notice 7.3, 7.4 The cuts of a row, given the totals of all parts; the largest logit is judged by {maximum}.
     function sampleRow(
         Sampler.Settings calldata settings,
         Sampler.Row calldata row,

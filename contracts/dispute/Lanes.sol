@@ -10,7 +10,7 @@ library Lanes {
     /// @dev Columns of one leaf, as in packages/engine/src/commitment.ts; 32 blocks keep the partial sum below 2^55.
     uint256 internal constant LEAF_COLUMNS = 1024;
     uint256 private constant BLOCK = 32;
-    uint256 private constant ROW_SHIFT_MAX = 7;
+    uint256 internal constant ROW_SHIFT_MAX = 7;
     /// @dev 256 elements of 2 bytes; 256 * 2^30 stays far below the 2^63 of a 64-bit lane.
     uint256 private constant HEAD_BYTES_MAX = 512;
 
@@ -28,8 +28,7 @@ library Lanes {
     {
         uint256 blocks = activations.length / (2 * BLOCK);
         if (
-            blocks == 0 || blocks > LEAF_COLUMNS / BLOCK
-                || activations.length != blocks * 2 * BLOCK
+            blocks == 0 || blocks > LEAF_COLUMNS / BLOCK || activations.length != blocks * 2 * BLOCK
         ) revert LeafMalformed(activations.length);
         if (weights.length != 1 + blocks * (2 + BLOCK)) revert LeafMalformed(weights.length);
         uint256 rowShift = uint8(weights[0]);
@@ -63,10 +62,7 @@ library Lanes {
                 )
                 // Activations 16..31.
                 x := calldataload(add(xAt, 32))
-                p := add(
-                    p,
-                    mul(sub(and(x, xMask), xZero), sub(and(shr(16, w), wMask), wZero))
-                )
+                p := add(p, mul(sub(and(x, xMask), xZero), sub(and(shr(16, w), wMask), wZero)))
                 p := add(
                     p,
                     mul(sub(and(shr(16, x), xMask), xZero), sub(and(shr(24, w), wMask), wZero))
@@ -111,7 +107,7 @@ library Lanes {
             }
             sum := sar(192, add(p, shl(191, 1)))
             // Head sizes that are no multiple of 16 end here, element by element.
-            for { } lt(at, a.length) { at := add(at, 2) } {
+            for {} lt(at, a.length) { at := add(at, 2) } {
                 let x := sub(shr(240, calldataload(add(a.offset, at))), 0x8000)
                 let y := sub(shr(240, calldataload(add(b.offset, at))), 0x8000)
                 sum := add(sum, mul(x, y))

@@ -35,7 +35,7 @@ library Maps {
         uint256 blocks = leaf.length / 34;
         if (
             blocks == 0 || blocks * 32 > Lanes.LEAF_COLUMNS || leaf.length != 1 + 34 * blocks
-                || index >= 32 * blocks
+                || index >= 32 * blocks || uint8(leaf[0]) > Lanes.ROW_SHIFT_MAX
         ) revert Lanes.LeafMalformed(leaf.length);
         // SAFETY: every offset is below the length just checked.
         unchecked {

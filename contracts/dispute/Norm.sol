@@ -85,10 +85,9 @@ library Norm {
     /// @dev epsilon on the grid of the shifted squares.
     function epsilonOf(Row calldata row) private pure returns (uint256) {
         int256 shift = 2 * int256(uint256(row.residualBits)) - 2 * int256(uint256(row.shift)) - 40;
-        return
-            shift < 0
-                ? uint256(row.epsilonQ40) >> uint256(-shift)
-                : uint256(row.epsilonQ40) << uint256(shift);
+        return shift < 0
+            ? uint256(row.epsilonQ40) >> uint256(-shift)
+            : uint256(row.epsilonQ40) << uint256(shift);
     }
 
     function checkBounds(Row calldata row) private pure {

@@ -40,7 +40,8 @@ library Sampler {
         uint64 shareSum;
     }
 
-    uint256 private constant LANES = 0x00000000ffffffff00000000ffffffff00000000ffffffff00000000ffffffff;
+    uint256 private constant LANES =
+        0x00000000ffffffff00000000ffffffff00000000ffffffff00000000ffffffff;
     /// @dev "expand 32-byte k" in little-endian words, the first in the lowest lane.
     uint256 private constant CONSTANTS =
         0x000000006b2065740000000079622d32000000003320646e0000000061707865;

@@ -18,7 +18,7 @@ import {
   STREAM_INCREMENT_TOKENS,
 } from '@assay/protocol';
 import { receiptInvalid } from './errors.js';
-import { isSignedBy } from './signature.js';
+import { type CheckSignature, isSignedBy } from './signature.js';
 
 /** Head of the whole stream: one link per full increment of 32 tokens, and one for the rest. */
 export function streamHeadOf(id: Hex, tokens: readonly number[]): Hex {
@@ -38,14 +38,20 @@ export function finishOf(job: Job, tokens: readonly number[]): Receipt['finish']
 }
 
 /** Throws `receipt_invalid` naming the first thing that does not hold. */
-export async function assertEvidence(envelope: ReceiptEnvelope): Promise<void> {
-  await assertReceipt(envelope);
-  if (!(await isSignedBy(envelope.job.requester, envelope.jobId, envelope.jobSignature)))
+export async function assertEvidence(
+  envelope: ReceiptEnvelope,
+  check: CheckSignature = isSignedBy,
+): Promise<void> {
+  await assertReceipt(envelope, check);
+  if (!(await check(envelope.job.requester, envelope.jobId, envelope.jobSignature)))
     throw receiptInvalid('the requester did not sign the job', envelope.job.requester);
 }
 
 /** As {@link assertEvidence} for the requester itself, who need not check its own signature. */
-export async function assertReceipt(envelope: ReceiptEnvelope): Promise<void> {
+export async function assertReceipt(
+  envelope: ReceiptEnvelope,
+  checkSignature: CheckSignature = isSignedBy,
+): Promise<void> {
   const { job, receipt, outputTokens, inputTokens, salt } = envelope;
   const domain = computeDomain(envelope.chainId, envelope.contract);
   const id = jobId(domain, job);
@@ -96,7 +102,7 @@ export async function assertReceipt(envelope: ReceiptEnvelope): Promise<void> {
   );
   const digest = hashReceipt(domain, receipt);
   check(
-    await isSignedBy(job.provider, digest, envelope.receiptSignature),
+    await checkSignature(job.provider, digest, envelope.receiptSignature),
     'the provider did not sign it',
     job.provider,
   );

@@ -5,8 +5,10 @@
 import { randomBytes } from 'node:crypto';
 import { accessSync, constants, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import type { Signer } from '@assay/compute';
 import { AssayError, type Hex, isHexOf } from '@assay/protocol';
 import { type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts';
+import { createSigner } from './signatures.js';
 
 /** `--home`, else `ASSAY_HOME`, else `.assay` in the working folder. */
 export const resolveHome = (option?: string): string =>
@@ -40,11 +42,15 @@ export function roleFolder(home: string, role: string): string {
   return folder;
 }
 
+/** A role's key in two forms: for transactions, and for the many messages of its trade. */
+export type RoleKey = { readonly account: PrivateKeyAccount; readonly signer: Signer };
+
 /** The role's key, made on first use and readable by its owner only. It is never printed. */
-export function loadKey(home: string, role: string): PrivateKeyAccount {
+export function loadKey(home: string, role: string): RoleKey {
   const path = join(roleFolder(home, 'keys'), `${role}.key`);
   const key = readKey(path) ?? createKey(path);
-  return privateKeyToAccount(key);
+  const account = privateKeyToAccount(key);
+  return { account, signer: createSigner(key, account.address) };
 }
 
 function readKey(path: string): Hex | undefined {

@@ -26,13 +26,18 @@ export function concat(parts: readonly Uint8Array[]): Uint8Array {
   return joined;
 }
 
-/** `value` as `size` big-endian bytes; `value` must fit. */
+/** `value` as `size` big-endian bytes; `value` is not negative and must fit. */
 export function bigEndian(value: number | bigint, size: number): Uint8Array {
   const bytes = new Uint8Array(size);
-  let rest = BigInt(value);
-  for (let index = size - 1; index >= 0; index--) {
-    bytes[index] = Number(rest & 255n);
-    rest >>= 8n;
+  if (typeof value === 'bigint') {
+    const digits = value.toString(16).padStart(2 * size, '0');
+    bytes.set(hexToBytes(`0x${digits}`).subarray(-size));
+    return bytes;
+  }
+  let rest = value;
+  for (let index = size - 1; rest > 0 && index >= 0; index--) {
+    bytes[index] = rest % 256;
+    rest = Math.floor(rest / 256);
   }
   return bytes;
 }

@@ -6,7 +6,7 @@
  * `ChannelConfig` and `Voucher`. `LaneVoucher` adds what that scheme lacks: parallel lanes over one deposit and the
  * root of the receipts that the payment acknowledges.
  */
-import { hashTypedData } from 'viem';
+import { compileStruct, hashMessage } from './eip712.js';
 import type { Address, Hex } from './hex.js';
 
 export const CHANNEL_TYPES = {
@@ -179,26 +179,28 @@ export type Receipt = {
   readonly completedAt: bigint;
 };
 
+const hashChannelStruct = compileStruct<ChannelConfig>(CHANNEL_TYPES, 'ChannelConfig');
+const hashVoucherStruct = compileStruct<Voucher>(VOUCHER_TYPES, 'Voucher');
+const hashLaneVoucherStruct = compileStruct<LaneVoucher>(LANE_VOUCHER_TYPES, 'LaneVoucher');
+const hashJobStruct = compileStruct<Job>(JOB_TYPES, 'Job');
+const hashStreamHeadStruct = compileStruct<StreamHead>(STREAM_HEAD_TYPES, 'StreamHead');
+const hashReceiptStruct = compileStruct<Receipt>(RECEIPT_TYPES, 'Receipt');
+
+/** A channel is its terms: their digest is its id. */
 export const channelId = (domain: Domain, config: ChannelConfig): Hex =>
-  hashTypedData({ domain, types: CHANNEL_TYPES, primaryType: 'ChannelConfig', message: config });
+  hashMessage(domain, hashChannelStruct, config);
 
 export const hashVoucher = (domain: Domain, voucher: Voucher): Hex =>
-  hashTypedData({ domain, types: VOUCHER_TYPES, primaryType: 'Voucher', message: voucher });
+  hashMessage(domain, hashVoucherStruct, voucher);
 
 export const hashLaneVoucher = (domain: Domain, voucher: LaneVoucher): Hex =>
-  hashTypedData({
-    domain,
-    types: LANE_VOUCHER_TYPES,
-    primaryType: 'LaneVoucher',
-    message: voucher,
-  });
+  hashMessage(domain, hashLaneVoucherStruct, voucher);
 
 /** A job's id is the digest that its requester signs; receipts and URLs use it. */
-export const jobId = (domain: Domain, job: Job): Hex =>
-  hashTypedData({ domain, types: JOB_TYPES, primaryType: 'Job', message: job });
+export const jobId = (domain: Domain, job: Job): Hex => hashMessage(domain, hashJobStruct, job);
 
 export const hashStreamHead = (domain: Domain, head: StreamHead): Hex =>
-  hashTypedData({ domain, types: STREAM_HEAD_TYPES, primaryType: 'StreamHead', message: head });
+  hashMessage(domain, hashStreamHeadStruct, head);
 
 export const hashReceipt = (domain: Domain, receipt: Receipt): Hex =>
-  hashTypedData({ domain, types: RECEIPT_TYPES, primaryType: 'Receipt', message: receipt });
+  hashMessage(domain, hashReceiptStruct, receipt);

@@ -35,7 +35,7 @@ export async function benchGateway(): Promise<BenchReport> {
   );
   const portkeyPort = 30_000 + Math.floor(Math.random() * 10_000);
   const portkey = startPortkey(portkeyPort);
-  const network = await startNetwork();
+  const network = await startNetwork({ args: ['--check-share', '0'] });
   try {
     const { url: bareUrl } = await readLine(bare);
     await untilAnswers(`http://127.0.0.1:${portkeyPort}`);

@@ -29,6 +29,8 @@ export type Probe = {
   readonly answers: readonly string[];
 };
 
+/** Intents of this prefix are answered by a refusal, and any refusal is right. */
+const UNKNOWN = 'unknown-';
 /** Wordings drawn until one may be trained on. */
 const ATTEMPTS_MAX = 1000;
 /** One wording in this many is kept out of training, chosen by the hash of its letters. */
@@ -127,7 +129,11 @@ function probe(
   const bindings: Bindings = new Map();
   const draw = { random: options.random, slots: library.slots, bindings };
   const question = tidySpaces(expand(options.pattern, draw));
-  const answers = intent.answers.map((answer) => fillAnswer(answer, bindings));
+  const isUnknown = intent.name.startsWith(UNKNOWN);
+  const right = isUnknown
+    ? library.intents.filter((one) => one.name.startsWith(UNKNOWN)).flatMap((one) => one.answers)
+    : intent.answers;
+  const answers = right.map((answer) => fillAnswer(answer, bindings));
   return { intent: intent.name, question: formal(question), answers };
 }
 

@@ -36,7 +36,7 @@ import {
 import * as errors from '../errors.js';
 import { finishOf, streamHeadOf } from '../evidence.js';
 import { applyVoucher, completeJob, dropJob, type Lane, newLane, startJob } from '../lane.js';
-import { isSignedBy } from '../signature.js';
+import type { CheckSignature } from '../signature.js';
 import type { Market, Signer } from '../types.js';
 
 /** Time a payer has to send the voucher of an increment before its stream ends. */
@@ -67,7 +67,7 @@ export type OpenJob = {
   readonly tokens: readonly number[];
 };
 
-/** Durable memory; every method returns only once its write would survive a power cut. */
+/** Durable memory; every method returns only once its write would survive the end of the process. */
 export type ProviderStore = {
   /** Remembers the terms of a channel: claims need them, and the chain knows only their hash. */
   readonly saveChannel: (channelId: Hex, config: ChannelConfig) => void;
@@ -85,6 +85,7 @@ export type ProviderStore = {
 
 export type ProviderContext = {
   readonly signer: Signer;
+  readonly isSignedBy: CheckSignature;
   readonly market: Market;
   readonly models: ReadonlyMap<Hex, ServedModel>;
   /** State of a channel; it may be some seconds old as long as its balance is `needed` or more. */
@@ -139,7 +140,7 @@ export async function admitJob(provider: Provider, request: JobRequest): Promise
   const id = jobId(jobDomain(provider), job);
   checkTerms(provider, request);
   if (provider.running.has(id) || provider.store.loadReceipt(id)) throw errors.jobRepeated(id);
-  if (!(await isSignedBy(job.requester, id, request.signature)))
+  if (!(await provider.isSignedBy(job.requester, id, request.signature)))
     throw errors.wrongSignature('job', job.requester);
   checkChannel(provider, request, channelId(paymentDomain(provider), request.channel));
   const key = laneKey(job.channelId, job.lane);
@@ -204,7 +205,7 @@ async function assertVoucherSigned(
   const authorizer =
     BigInt(channel.payerAuthorizer) === 0n ? channel.payer : channel.payerAuthorizer;
   if (
-    !(await isSignedBy(
+    !(await provider.isSignedBy(
       authorizer,
       hashLaneVoucher(paymentDomain(provider), signed.voucher),
       signed.signature,
@@ -387,7 +388,7 @@ async function payFinished(
 ): Promise<Lane> {
   const { job } = envelope;
   if (
-    !(await isSignedBy(
+    !(await provider.isSignedBy(
       job.requester,
       hashLaneVoucher(paymentDomain(provider), signed.voucher),
       signed.signature,

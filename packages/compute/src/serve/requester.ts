@@ -32,7 +32,7 @@ import {
 import * as errors from '../errors.js';
 import { assertReceipt, streamHeadOf } from '../evidence.js';
 import { applyVoucher, completeJob, dropJob, type Lane, nextVoucher, startJob } from '../lane.js';
-import { isSignedBy } from '../signature.js';
+import type { CheckSignature } from '../signature.js';
 import type { Market, Offer, Signer } from '../types.js';
 
 /** A provider as the requester reaches it. */
@@ -82,6 +82,7 @@ export type RequesterStore = {
 
 export type RequesterContext = {
   readonly signer: Signer;
+  readonly isSignedBy: CheckSignature;
   readonly market: Market;
   readonly store: RequesterStore;
   readonly nowMs: () => number;
@@ -223,7 +224,7 @@ async function payIncrement(
     throw errors.peerLied('stream head', head);
   const domain = computeDomain(context.market.chainId, context.market.receipts);
   const digest = hashStreamHead(domain, { jobId: running.jobId, count, head });
-  if (!(await isSignedBy(job.provider, digest, signature)))
+  if (!(await context.isSignedBy(job.provider, digest, signature)))
     throw errors.wrongSignature('stream head', job.provider);
   running.heads.push({ count, head });
   const voucher = await signVoucher(context, running.lane, jobPriceUp(job, job.inputCount, count));
@@ -269,7 +270,7 @@ async function settle(
     outputTokens: running.tokens,
     salt: request.salt,
   };
-  await assertReceipt(envelope);
+  await assertReceipt(envelope, context.isSignedBy);
   const { endpoint, lane } = running;
   const payment = await payReceipt(context, { lane, envelope, endpoint });
   running.payments
@@ -333,7 +334,7 @@ export async function settleJob(
   if (context.active.has(open.jobId)) return undefined;
   const envelope = await peer.receipt(open.jobId);
   if (envelope === undefined) return undefined;
-  await assertReceipt(envelope);
+  await assertReceipt(envelope, context.isSignedBy);
   const { job } = open.request;
   if (envelope.jobId !== open.jobId) throw errors.peerLied('receipt', envelope.jobId);
   const lane = context.store.loadLane(job.channelId, job.lane);

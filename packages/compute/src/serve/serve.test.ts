@@ -14,6 +14,7 @@ import { privateKeyToAccount } from 'viem/accounts';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { assertEvidence } from '../evidence.js';
 import { newLane } from '../lane.js';
+import { isSignedBy } from '../signature.js';
 import { memoryProviderStore, memoryRequesterStore } from '../testing/memory-stores.js';
 import type { Market, Offer } from '../types.js';
 import {
@@ -95,6 +96,7 @@ function provider(generate: Generate, changes: Partial<ProviderContext> = {}): P
   };
   return createProvider({
     signer: providerKey,
+    isSignedBy,
     market,
     models: new Map([[MODEL, { info, generate }]]),
     readChannel: async () => ({ balance: 10_000n, totalClaimed: 0n, withdrawing: false }),
@@ -154,6 +156,7 @@ beforeEach(() => {
   store = memoryRequesterStore();
   requester = {
     signer: payerKey,
+    isSignedBy,
     market,
     store,
     nowMs: () => nowMs,

@@ -6,6 +6,7 @@ import type { GgufErrorCode } from './gguf-error.js';
 import type { GgufValue } from './metadata.js';
 import { type GgufFile, readGguf, readTensor } from './read-gguf.js';
 import { bytesSource } from './source.js';
+import { TENSOR_TYPES } from './tensor-types.js';
 import { writeGguf } from './write-gguf.js';
 
 /** Hand-written file: every field may lie. Numbers are little-endian words of the stated width. */
@@ -259,7 +260,7 @@ describe('hostile files: tensors', () => {
 
   it('refuses unknown and unread storage types, broken blocks, long names', () => {
     refused(craft([...header(1, 0), ...tensor('t', [32], 5, 0)], 256), 'gguf_unsupported_type');
-    refused(craft([...header(1, 0), ...tensor('t', [32], 2, 0)], 256), 'gguf_unsupported_type');
+    refused(craft([...header(1, 0), ...tensor('t', [32], 26, 0)], 256), 'gguf_unsupported_type');
     refused(craft([...header(1, 0), ...tensor('t', [33], 8, 0)], 256), 'gguf_bad_shape');
     refused(
       craft([...header(1, 0), ...tensor('t'.repeat(65), [1], 0, 0)], 256),
@@ -280,4 +281,27 @@ describe('hostile files: tensors', () => {
     }
     refused(patched(info('norm').offset + 2, 0x7f80), 'gguf_not_finite');
   });
+
+  it('refuses blocks of every quantised type whose scale or minimum is not finite', () => {
+    const quantised = TENSOR_TYPES.filter(({ name }) => /^Q[2-6]_/.test(name));
+    expect(quantised.length).toBe(9);
+    for (const { name, blockElements, blockBytes } of quantised) {
+      const blank = readBlock(name, blockElements, new Uint8Array(blockBytes));
+      expect(blank).toBe('read');
+      const refusals = Array.from({ length: blockBytes / 2 }, (_, word) => {
+        const block = new Uint8Array(blockBytes).fill(0x11);
+        new DataView(block.buffer).setUint16(2 * word, 0x7e00, true);
+        return readBlock(name, blockElements, block);
+      });
+      const words = /_1$|^Q[245]_K$/.test(name) ? 2 : 1;
+      expect(refusals.filter((code) => code === 'gguf_not_finite').length, name).toBe(words);
+      expect(refusals.filter((code) => code === 'read').length).toBe(blockBytes / 2 - words);
+    }
+  });
 });
+
+/** Reads a file with one tensor of one block. */
+function readBlock(type: string, elements: number, bytes: Uint8Array): string {
+  const tensors = [{ name: 't', dims: [elements], type, bytes }];
+  return readOrRefuse(writeGguf({ metadata: new Map(), tensors }));
+}

@@ -1,10 +1,14 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import { weightsRoot } from '../commitment.js';
 import { referenceBackend } from '../reference/session.js';
 import { encodeTensor } from './encode-tensor.js';
 import { loadGgufModel } from './load-model.js';
 import type { GgufValue } from './metadata.js';
+import { tensorTypeByName } from './tensor-types.js';
 import { type TensorToWrite, writeGguf } from './write-gguf.js';
 
+const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest();
 const uint32 = (value: number): GgufValue => ({ type: 'uint32', value });
 const text = (value: string): GgufValue => ({ type: 'string', value });
 
@@ -76,6 +80,49 @@ describe('loadGgufModel', () => {
     const logits = referenceBackend.createSession(model).forward([1, 2, 3]);
     expect(logits.length).toBe(40);
     expect(new Set(logits).size).toBeGreaterThan(30);
+  });
+
+  it('imports quantised blocks as the floats that they stand for', () => {
+    const metadata = {
+      'llama.embedding_length': uint32(256),
+      'llama.feed_forward_length': uint32(256),
+    };
+    const types = ['Q4_0', 'Q4_1', 'Q5_0', 'Q5_1', 'Q2_K', 'Q3_K', 'Q4_K', 'Q5_K', 'Q6_K'];
+    const rows: readonly (readonly [name: string, rows: number])[] = [
+      ['token_embd', 40],
+      ['blk.0.attn_q', 256],
+      ['blk.0.attn_k', 128],
+      ['blk.0.attn_v', 128],
+      ['blk.0.attn_output', 256],
+      ['blk.0.ffn_gate', 256],
+      ['blk.0.ffn_up', 256],
+      ['blk.0.ffn_down', 256],
+      ['output', 40],
+    ];
+    const gains = ['blk.0.attn_norm', 'blk.0.ffn_norm', 'output_norm'].map((name) =>
+      tensor(`${name}.weight`, [256], 'F32'),
+    );
+    const quantised = rows.map(([name, length], i) => {
+      const { blockElements, blockBytes, decode } = tensorTypeByName(types[i]!)!;
+      const size = ((256 * length) / blockElements) * blockBytes;
+      // Every byte below 0x3c, so that no float16 in it is huge.
+      const bytes = Uint8Array.from({ length: size }, (_, at) => (at * 37 + (at >> 5)) % 0x3c);
+      const values = decode!(bytes, 256 * length);
+      if (values.kind !== 'float') throw new Error('floats were expected');
+      const info = { name: `${name}.weight`, dims: [256, length] };
+      return {
+        blocks: { ...info, type: types[i]!, bytes },
+        floats: { ...info, type: 'F32', bytes: encodeTensor('F32', values.values) },
+      };
+    });
+    const root = (tensors: readonly TensorToWrite[]) => {
+      const named = Object.fromEntries([...tensors, ...gains].map((each) => [each.name, each]));
+      const { model } = loadGgufModel(file({ metadata, tensors: named }));
+      return Buffer.from(weightsRoot(model, sha256)).toString('hex');
+    };
+    expect(root(quantised.map(({ blocks }) => blocks))).toBe(
+      root(quantised.map(({ floats }) => floats)),
+    );
   });
 
   it('ties the output to the token table unless the file has one', () => {

@@ -1,4 +1,5 @@
 export { type ExportedFolder, exportSafetensors } from './export-safetensors.js';
+export { readFolderText } from './folder-text.js';
 export { type LoadedFolder, loadSafetensorsFolder, type ModelFolder } from './load-folder.js';
 export {
   readSafetensors,

@@ -20,3 +20,9 @@ export const ELEMENT_COUNT_MAX = 1_099_511_627_776;
 
 /** Files that one model is cut into. */
 export const SHARD_COUNT_MAX = 1_024;
+
+/** Bytes of `tokenizer.json`; the largest known has 34 MB. */
+export const TOKENIZER_BYTES_MAX = 67_108_864;
+
+/** Entries of a vocabulary: the limit of the arithmetic. */
+export const VOCABULARY_SIZE_MAX = 1_048_576;

@@ -9,6 +9,7 @@ export type SafetensorsErrorCode =
   | 'safetensors_bad_index'
   | 'safetensors_bad_offsets'
   | 'safetensors_bad_shape'
+  | 'safetensors_bad_tokenizer'
   | 'safetensors_count_absurd'
   | 'safetensors_duplicate_tensor'
   | 'safetensors_header_too_long'
@@ -19,6 +20,7 @@ export type SafetensorsErrorCode =
   | 'safetensors_tensor_overlap'
   | 'safetensors_truncated'
   | 'safetensors_unsupported_model'
+  | 'safetensors_unsupported_tokenizer'
   | 'safetensors_unsupported_type';
 
 /** Builds the error for a file or folder that is refused. */

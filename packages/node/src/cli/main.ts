@@ -89,6 +89,7 @@ function addNetworkCommands(program: Command): void {
     .option('--chain-port <port>', 'port of the chain', integer, 8545)
     .option('--model <file>', 'model file to serve (GGUF; default: the shipped model)')
     .option('--threads <count>', 'engine threads', integer, 1)
+    .option('--check-share <share>', 'share of receipts re-computed at once, 0 to 1', decimal, 1)
     .option('--database <url>', 'PostgreSQL URL for the index (default: SQLite in the data folder)')
     .action(action(async (options: never) => (await import('./up.js')).up(options)));
   command(program, 'ask <question>', 'ask a model; prints the answer, its price and the check')
@@ -187,6 +188,7 @@ function addAssetCommands(program: Command): void {
       (await import('./model.js')).inspectModel(options, file),
     ),
   );
+  addModelFileCommands(model);
   const receipt = program
     .command('receipt')
     .description('signed claims about paid answers')
@@ -204,4 +206,29 @@ function addAssetCommands(program: Command): void {
         (await import('./receipt.js')).verifyReceiptCommand(options, id),
       ),
     );
+}
+
+function addModelFileCommands(model: Command): void {
+  const tokenizer = [
+    '--tokenizer <file>',
+    'GGUF file to take tokenizer and template from',
+  ] as const;
+  command(model, 'convert <in> <out>', 'write a model as .gguf (Q8_0) or .safetensors (F32)')
+    .option(...tokenizer)
+    .action(
+      action(async (options: never, from, to) =>
+        (await import('./model.js')).convertModel(options, from, to),
+      ),
+    );
+  command(model, 'verify <file>', 'recompute the id of a model file; exits 1 if it differs')
+    .requiredOption('--id <id>', 'the id that the file should have')
+    .option(...tokenizer)
+    .action(
+      action(async (options: never, file) =>
+        (await import('./model.js')).verifyModel(options, file),
+      ),
+    );
+  command(model, 'add <file>', 'copy a model file into the data folder under its id').action(
+    action(async (options: never, file) => (await import('./model.js')).addModel(options, file)),
+  );
 }

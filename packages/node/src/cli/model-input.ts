@@ -3,21 +3,25 @@
  * folder with safetensors. Bytes are read when they are asked for, so a file is never in memory as a whole.
  */
 import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import {
   type ByteSource,
-  type EngineModel,
   EngineError,
+  type EngineModel,
   type GgufMetadata,
+  type GgufValue,
   loadGgufFile,
   loadSafetensorsFolder,
+  type ModelFolder,
   readFolderText,
   readGguf,
   readGgufParts,
 } from '@assay/engine';
+import { type ModelFile, openModelFile } from '@assay/model';
 import { AssayError } from '@assay/protocol';
+import { readModelFile } from '../model-store.js';
 
-/** An opened model; without metadata nobody has said how text becomes token ids. */
+/** An opened model; metadata without a tokenizer leaves open how text becomes token ids. */
 export type ModelInput = {
   readonly model: EngineModel;
   readonly metadata: GgufMetadata;
@@ -26,35 +30,61 @@ export type ModelInput = {
 /** Name of a part, as llama.cpp's gguf-split writes it. */
 const PART_NAME = /^(.*)-(\d{5})-of-(\d{5})\.gguf$/;
 
-/** Opens a model for the time of `use`. */
-export function withModelInput<Result>(path: string, use: (input: ModelInput) => Result): Result {
-  return withFiles((open) => use(openInput(path, open)));
-}
+/** Which model; the tokenizer and template come from another GGUF file if one is named. */
+export type ModelPath = { readonly path: string; readonly tokenizer?: string | undefined };
 
-/** The metadata of a GGUF file, without its weights. */
-export const readMetadataOf = (path: string): GgufMetadata =>
-  withFiles((open) => readGguf(need(open, path)).metadata);
+/** Opens a model for the time of `use`. */
+export function withModelInput<Result>(
+  { path, tokenizer }: ModelPath,
+  use: (input: ModelInput) => Result,
+): Result {
+  return withFiles((open) => {
+    const text = tokenizer === undefined ? undefined : readText(tokenizer, open);
+    return use(isGguf(path) ? openGguf(path, text, open) : openFolder(path, text, open));
+  });
+}
 
 type Open = (path: string) => ByteSource | undefined;
 
-function openInput(path: string, open: Open): ModelInput {
-  if (isFolder(path) || path.endsWith('.safetensors')) {
-    const folder = isFolder(path) ? { path, weights: undefined } : { path: dirname(path), weights: basename(path) };
-    const files = folderFiles(folder, open);
-    return { model: loadSafetensorsFolder(files).model, metadata: readFolderText(files) };
-  }
-  const { model, file } = loadGgufFile(readGgufParts(partPaths(path).map((part) => need(open, part))));
-  return { model, metadata: file.metadata };
+const isGguf = (path: string): boolean => !isFolder(path) && !path.endsWith('.safetensors');
+
+function openGguf(path: string, text: GgufMetadata | undefined, open: Open): ModelInput {
+  const sources = partPaths(path).map((part) => need(open, part));
+  const { model, file } = loadGgufFile(readGgufParts(sources));
+  if (text === undefined) return { model, metadata: file.metadata };
+  const others = [...file.metadata].filter(([key]) => !isTextKey(key));
+  return { model, metadata: new Map([...others, ...text]) };
 }
 
+function openFolder(path: string, text: GgufMetadata | undefined, open: Open): ModelInput {
+  const folder = isFolder(path) ? path : dirname(path);
+  const files = folderFiles(
+    { folder, weights: folder === path ? undefined : basename(path) },
+    open,
+  );
+  const name: GgufValue = { type: 'string', value: basename(resolve(folder)) };
+  const metadata = new Map([['general.name', name], ...(text ?? readFolderText(files))]);
+  return { model: loadSafetensorsFolder(files).model, metadata };
+}
+
+/** What a GGUF file says about text, without its weights. */
+function readText(path: string, open: Open): GgufMetadata {
+  const { metadata } = readGguf(need(open, path));
+  return new Map([...metadata].filter(([key]) => isTextKey(key)));
+}
+
+const isTextKey = (key: string): boolean => key.startsWith('tokenizer.');
+
 /** Files of a folder by name; a weights file of another name stands for the usual one, without an index. */
-function folderFiles(folder: { readonly path: string; readonly weights: string | undefined }, open: Open) {
-  const { path, weights } = folder;
+function folderFiles(
+  { folder, weights }: { readonly folder: string; readonly weights: string | undefined },
+  open: Open,
+): ModelFolder {
   return {
-    open(name: string) {
-      if (weights === undefined) return open(join(path, name));
-      if (name === 'model.safetensors') return open(join(path, weights));
-      return name === 'model.safetensors.index.json' ? undefined : open(join(path, name));
+    open(name) {
+      if (weights === undefined) return open(join(folder, name));
+      if (name === 'model.safetensors') return open(join(folder, weights));
+      return name === 'model.safetensors.index.json' ? undefined : open(join(folder, name));
     },
   };
 }
@@ -72,6 +102,10 @@ function partPaths(path: string): readonly string[] {
 const isFolder = (path: string): boolean =>
   statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 
+/** Opens one GGUF file with everything that a provider needs of it. */
+export const openWholeFile = (path: string): ModelFile =>
+  withNamedErrors(() => openModelFile(readModelFile(path)));
+
 /** Gives a way to open files that are closed again when `use` returns or throws. */
 function withFiles<Result>(use: (open: Open) => Result): Result {
   const handles: number[] = [];
@@ -82,9 +116,7 @@ function withFiles<Result>(use: (open: Open) => Result): Result {
     return fileSource(handle);
   };
   try {
-    return use(open);
-  } catch (error) {
-    throw error instanceof EngineError ? named(error) : error;
+    return withNamedErrors(() => use(open));
   } finally {
     for (const handle of handles) closeSync(handle);
   }
@@ -117,5 +149,12 @@ function need(open: Open, path: string): ByteSource {
 }
 
 /** The engine imports nothing, so it has an error class of its own; commands print one shape. */
-const named = ({ code, message, fault, value, remedy, stack }: EngineError): AssayError =>
-  new AssayError({ code, message, fault, value, remedy, cause: stack });
+function withNamedErrors<Result>(run: () => Result): Result {
+  try {
+    return run();
+  } catch (cause) {
+    if (!(cause instanceof EngineError)) throw cause;
+    const { code, message, fault, value, remedy } = cause;
+    throw new AssayError({ code, message, fault, value, remedy, cause });
+  }
+}

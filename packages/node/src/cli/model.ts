@@ -1,12 +1,12 @@
 /** `assay model`: what is offered, what a file holds, and files from one form into another. */
-import { existsSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { exportGguf, exportSafetensors, type GgufMetadata, loadGgufModel } from '@assay/engine';
-import { modelIdentity, openModelFile } from '@assay/model';
+import { modelIdentity } from '@assay/model';
 import { AssayError, type Hex, isHexOf } from '@assay/protocol';
-import { cacheModel, readModelFile } from '../model-store.js';
+import { cacheModel } from '../model-store.js';
 import { fetchJson } from '../peers/http-client.js';
-import { type ModelInput, readMetadataOf, withModelInput } from './model-input.js';
+import { type ModelInput, openWholeFile, withModelInput } from './model-input.js';
 import { EXIT, type Output, print, table } from './output.js';
 import { gatewayUrl } from './run-file.js';
 
@@ -22,7 +22,7 @@ export async function listModels(options: ListOptions): Promise<void> {
 }
 
 export async function inspectModel(options: Output, path: string): Promise<void> {
-  const { info, identity, tokenizer, model } = openModelFile(readModelFile(path));
+  const { info, identity, tokenizer, model } = openWholeFile(path);
   const document = {
     file: path,
     ...info,
@@ -45,11 +45,11 @@ export async function inspectModel(options: Output, path: string): Promise<void>
 
 /** Recomputes a file's id from its weights, tokenizer and template; exit code 1 if it is not the stated one. */
 export async function verifyModel(
-  options: Output & { readonly id: string; readonly tokenizer?: string },
+  options: ConvertOptions & { readonly id: string },
   path: string,
 ): Promise<void> {
   const wanted = checkId(options.id);
-  const found = withModelInput(path, (input) => idOf(withTokenizer(input, options.tokenizer)));
+  const found = withModelInput({ path, tokenizer: options.tokenizer }, idOf);
   const same = found === wanted;
   const text = same ? `${found} is this file's id` : `this file's id is ${found}, not ${wanted}`;
   print(options, { file: path, modelId: found, expected: wanted, same }, text);
@@ -61,9 +61,16 @@ export async function addModel(
   options: Output & { readonly home: string },
   path: string,
 ): Promise<void> {
-  const { modelId } = openModelFile(readModelFile(path)).identity;
+  const { modelId } = openWholeFile(path).identity;
   const cached = cacheModel(options.home, modelId, path);
-  print(options, { modelId, file: cached }, table([['model', modelId], ['file', cached]]));
+  print(
+    options,
+    { modelId, file: cached },
+    table([
+      ['model', modelId],
+      ['file', cached],
+    ]),
+  );
 }
 
 export type ConvertOptions = Output & { readonly tokenizer?: string };
@@ -74,9 +81,11 @@ export async function convertModel(
   from: string,
   to: string,
 ): Promise<void> {
-  const write = /\.gguf$/.test(to) ? writeGgufTo : writeSafetensorsTo;
+  const write = to.endsWith('.gguf') ? writeGgufTo : writeSafetensorsTo;
   if (write === writeSafetensorsTo && !to.endsWith('.safetensors')) throw unknownEnding(to);
-  const result = withModelInput(from, (input) => write(withTokenizer(input, options.tokenizer), to));
+  const result = withModelInput({ path: from, tokenizer: options.tokenizer }, (input) =>
+    write(input, to),
+  );
   const rows = Object.entries(result).map(([name, value]) => [name, String(value)]);
   print(options, result, table(rows));
 }
@@ -87,7 +96,8 @@ type Converted = {
   readonly bytes: number;
   /** Whether every weight kept its value. */
   readonly lossless: boolean;
-  readonly modelId: Hex | 'none: the format has no tokenizer';
+  /** Absent where the format has no tokenizer, which an id commits to. */
+  readonly modelId?: Hex;
 };
 
 function writeGgufTo({ model, metadata }: ModelInput, to: string): Converted {
@@ -106,12 +116,7 @@ function writeSafetensorsTo({ model }: ModelInput, to: string): Converted {
     [to, weights],
     [configPath, config],
   ]);
-  return {
-    files: [to, configPath],
-    bytes: weights.length,
-    lossless: true,
-    modelId: 'none: the format has no tokenizer',
-  };
+  return { files: [to, configPath], bytes: weights.length, lossless: true };
 }
 
 /** Writes all or none: each under another name first, which it gets rid of when it is whole. */
@@ -121,19 +126,15 @@ function writeNew(files: readonly (readonly [path: string, content: Uint8Array |
     if (!statSync(dirname(path), { throwIfNoEntry: false })?.isDirectory()) throw noFolder(path);
   }
   const draft = (path: string) => `${path}.${process.pid}.tmp`;
-  for (const [path, content] of files) writeFileSync(draft(path), content, { flush: true });
-  for (const [path] of files) renameSync(draft(path), path);
+  try {
+    for (const [path, content] of files) writeFileSync(draft(path), content, { flush: true });
+    for (const [path] of files) renameSync(draft(path), path);
+  } finally {
+    for (const [path] of files) rmSync(draft(path), { force: true });
+  }
 }
 
 const idOf = ({ model, metadata }: ModelInput): Hex => modelIdentity({ model, metadata }).modelId;
-
-/** The input with the tokenizer and template of another GGUF file. */
-function withTokenizer(input: ModelInput, path: string | undefined): ModelInput {
-  if (path === undefined) return input;
-  const isText = ([key]: readonly [string, unknown]) => key.startsWith('tokenizer.');
-  const others = [...input.metadata].filter((entry) => !isText(entry));
-  return { ...input, metadata: new Map([...others, ...[...readMetadataOf(path)].filter(isText)]) };
-}
 
 function requireTokenizer(metadata: GgufMetadata): void {
   if (metadata.has('tokenizer.ggml.model')) return;

@@ -18,6 +18,7 @@ export type UpOptions = {
   readonly chainPort: number;
   readonly model?: string;
   readonly threads: number;
+  readonly checkShare: number;
   readonly database?: string;
 };
 
@@ -78,6 +79,8 @@ async function startNetwork(
       String(options.port),
       '--verifier',
       String(verifier.url),
+      '--check-share',
+      String(options.checkShare),
       ...database,
     ],
   });

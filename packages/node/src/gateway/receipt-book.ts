@@ -15,6 +15,9 @@ import type { LiveEvent } from './live.js';
 /** How often jobs that broke off are asked for their receipts. */
 const SETTLE_INTERVAL_MS = 3_000;
 
+/** Time a receipt stays in the outbox after it is in the index: many times the index's sync interval. */
+const OUTBOX_KEEP_MS = 2_000;
+
 export type ReceiptBookOptions = {
   readonly store: IndexStore;
   readonly ledger: RequesterLedger;
@@ -54,6 +57,8 @@ const notFound = (id: Hex): AssayError =>
 export function openReceiptBook(options: ReceiptBookOptions): ReceiptBook {
   const { store, ledger, log } = options;
   const moving = new Map<Hex, Promise<void>>();
+  /** In the index, perhaps not yet on its disk, and so still in the ledger's outbox. */
+  const moved = new Map<Hex, number>();
   const checker = createChecker({
     verifierUrl: options.verifierUrl,
     log,
@@ -67,7 +72,7 @@ export function openReceiptBook(options: ReceiptBookOptions): ReceiptBook {
 
   async function move(envelope: ReceiptEnvelope): Promise<void> {
     await addReceipt(store, envelope, { createdAtMs: Date.now() });
-    ledger.forwarded(envelope.jobId);
+    moved.set(envelope.jobId, Date.now());
     options.publish({ type: 'activity', item: activityOf(envelope) });
   }
 
@@ -94,7 +99,16 @@ export function openReceiptBook(options: ReceiptBookOptions): ReceiptBook {
     };
   }
 
+  function forgetMoved(): void {
+    for (const [jobId, atMs] of moved) {
+      if (Date.now() - atMs < OUTBOX_KEEP_MS) continue;
+      ledger.forwarded(jobId);
+      moved.delete(jobId);
+    }
+  }
+
   async function settleOpen(): Promise<void> {
+    forgetMoved();
     for (const payment of ledger.undelivered()) {
       await deliver(options.requester, providerPeer(payment.endpoint), payment).catch(
         (error: unknown) =>

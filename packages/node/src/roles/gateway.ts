@@ -5,18 +5,19 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { RequesterContext } from '@assay/compute';
+import type { RequesterContext, Signer } from '@assay/compute';
 import { openTokenizerOnly } from '@assay/model';
 import { type Hex, toHex } from '@assay/protocol';
+import type { Hono, MiddlewareHandler } from 'hono';
 import { LOCAL_CHAIN_ID } from '../chain/index.js';
 import { type ChainAccess, connectRole, fundLocalRole, resolveRpc } from '../chain-access.js';
 import { createBank } from '../gateway/bank.js';
 import { chatHandler } from '../gateway/chat.js';
-import { createLive } from '../gateway/live.js';
+import { createLive, type Live } from '../gateway/live.js';
 import { type MarketView, openMarketView } from '../gateway/market-view.js';
 import { createCatalog, type ModelCatalog, type OpenedModel } from '../gateway/model-catalog.js';
 import { createNetworkView } from '../gateway/network-view.js';
-import { openReceiptBook } from '../gateway/receipt-book.js';
+import { openReceiptBook, type ReceiptBook } from '../gateway/receipt-book.js';
 import { gatewayApp } from '../gateway/routes.js';
 import { createWallet } from '../gateway/wallet.js';
 import { guardFor } from '../guards.js';
@@ -30,7 +31,8 @@ import {
 import { listen } from '../listen.js';
 import { createLog, type Logger } from '../log.js';
 import { fetchModel } from '../model-store.js';
-import { openRequesterStore } from '../stores/requester-store.js';
+import { isSignedBy } from '../signatures.js';
+import { openRequesterStore, type RequesterLedger } from '../stores/requester-store.js';
 import { keepRole, type RunningRole } from './role-process.js';
 
 export type GatewayRoleOptions = {
@@ -55,7 +57,7 @@ export async function runGateway(options: GatewayRoleOptions): Promise<void> {
 export async function startGateway(options: GatewayRoleOptions, log: Logger): Promise<RunningRole> {
   const guard = guardFor(options.host, process.env.ASSAY_API_KEY);
   const home = openHome(options.home);
-  const account = loadKey(home, 'gateway');
+  const { account, signer } = loadKey(home, 'gateway');
   const access = await connectRole(home, resolveRpc(home, options.rpc), account);
   const useFaucet = options.faucet ?? true;
   if (useFaucet && access.market.chainId === LOCAL_CHAIN_ID) await fundLocalRole(access, 0n);
@@ -63,15 +65,7 @@ export async function startGateway(options: GatewayRoleOptions, log: Logger): Pr
   const ledger = openRequesterStore(join(folder, 'payments.db'));
   const live = createLive();
   const { store, follower, market } = await openIndex({ options, access, folder, log, live });
-  const catalog = catalogOf(home, market);
-  const requester: RequesterContext = {
-    signer: account,
-    market: access.market,
-    store: ledger,
-    nowMs: Date.now,
-    randomBytes32: () => toHex(randomBytes(32)),
-    active: new Set(),
-  };
+  const requester = requesterOf(access, signer, ledger);
   const receipts = openReceiptBook({
     store,
     ledger,
@@ -82,19 +76,85 @@ export async function startGateway(options: GatewayRoleOptions, log: Logger): Pr
     publish: live.publish,
     log,
   });
-  const bank = createBank({ access, useFaucet });
+  const parts: GatewayParts = {
+    options,
+    access,
+    home,
+    log,
+    ledger,
+    live,
+    store,
+    market,
+    requester,
+    receipts,
+  };
+  const shown = { url: '', address: account.address };
+  const app = appOf({ ...parts, guard, shown, useFaucet });
+  const server = await listen({ app, host: options.host, port: options.port });
+  shown.url = server.url;
+  return {
+    ready: { ready: 'gateway', url: server.url, moved: server.moved, address: account.address },
+    close: async () => {
+      live.close();
+      await server.close();
+      await receipts.stop();
+      market.stop();
+      await follower.stop();
+      await store.close();
+      ledger.close();
+    },
+  };
+}
+
+type GatewayParts = {
+  readonly options: GatewayRoleOptions;
+  readonly access: ChainAccess;
+  readonly home: string;
+  readonly log: Logger;
+  readonly ledger: RequesterLedger;
+  readonly live: Live;
+  readonly store: IndexStore;
+  readonly market: MarketView;
+  readonly requester: RequesterContext;
+  readonly receipts: ReceiptBook;
+};
+
+type AppParts = GatewayParts & {
+  readonly guard: MiddlewareHandler | undefined;
+  /** The address is known once the port is bound. */
+  readonly shown: { readonly url: string; readonly address: Hex };
+  readonly useFaucet: boolean;
+};
+
+const requesterOf = (
+  access: ChainAccess,
+  signer: Signer,
+  store: RequesterLedger,
+): RequesterContext => ({
+  signer,
+  isSignedBy,
+  market: access.market,
+  store,
+  nowMs: Date.now,
+  randomBytes32: () => toHex(randomBytes(32)),
+  active: new Set(),
+});
+
+function appOf(parts: AppParts): Hono {
+  const { options, access, home, log, ledger, live, store, market, requester, receipts } = parts;
+  const { chainId } = access.market;
+  const catalog = catalogOf(home, market);
   const wallet = createWallet({
-    bank,
+    bank: createBank({ access, useFaucet: parts.useFaucet }),
     market: access.market,
     ledger,
     depositAmount: BigInt(options.deposit),
   });
-  let url = '';
   const network = createNetworkView({
     store,
     market,
-    chain: { id: access.market.chainId, rpc: access.rpcUrl },
-    gateway: () => ({ url, address: account.address }),
+    chain: { id: chainId, rpc: access.rpcUrl },
+    gateway: () => parts.shown,
     verifierUrl: options.verifier,
     contracts: access.deployment.addresses,
   });
@@ -108,28 +168,12 @@ export async function startGateway(options: GatewayRoleOptions, log: Logger): Pr
     log,
     nowMs: Date.now,
   });
+  const endpointsOf = (modelId: Hex): string[] =>
+    market.offers(modelId).map(({ endpoint }) => endpoint);
   const modelPath = (modelId: Hex): Promise<string> =>
-    fetchModel(
-      home,
-      modelId,
-      market.offers(modelId).map(({ endpoint }) => endpoint),
-    );
-  const app = gatewayApp({ guard, chat, catalog, receipts, network, live, modelPath, log });
-  const server = await listen({ app, host: options.host, port: options.port });
-  url = server.url;
+    fetchModel(home, modelId, endpointsOf(modelId));
   warmUp(catalog, log);
-  return {
-    ready: { ready: 'gateway', url, moved: server.moved, address: account.address },
-    close: async () => {
-      live.close();
-      await server.close();
-      await receipts.stop();
-      market.stop();
-      await follower.stop();
-      await store.close();
-      ledger.close();
-    },
-  };
+  return gatewayApp({ guard: parts.guard, chat, catalog, receipts, network, live, modelPath, log });
 }
 
 type IndexParts = {

@@ -31,6 +31,7 @@ import { loadKey, openHome, roleFolder } from '../home.js';
 import { listen } from '../listen.js';
 import { createLog, type Logger } from '../log.js';
 import { cacheModel, readModelFile, SHIPPED_MODEL_PATH } from '../model-store.js';
+import { isSignedBy } from '../signatures.js';
 import { openProviderStore, type ProviderLedger } from '../stores/provider-store.js';
 import { startClaims } from './claims.js';
 import { providerApp } from './provider-http.js';
@@ -67,14 +68,15 @@ export async function startProvider(
   wrap: (generate: Generate) => Generate = (generate) => generate,
 ): Promise<RunningRole> {
   const home = openHome(options.home);
-  const account = loadKey(home, 'provider');
+  const { account, signer } = loadKey(home, 'provider');
   const access = await connectRole(home, resolveRpc(home, options.rpc), account);
   const opened = await openServedModel(home, options);
   const { info } = opened;
   const store = openProviderStore(join(roleFolder(home, 'provider'), 'provider.db'));
   const served: ServedModel = { info, generate: wrap(generateWith(opened.engine)) };
   const provider = createProvider({
-    signer: account,
+    signer,
+    isSignedBy,
     market: access.market,
     models: new Map([[info.modelId, served]]),
     readChannel: channelReader(access),

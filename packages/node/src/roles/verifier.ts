@@ -51,7 +51,7 @@ export async function startVerifier(
   log: Logger,
 ): Promise<RunningRole> {
   const home = openHome(options.home);
-  const account = loadKey(home, 'verifier');
+  const { account } = loadKey(home, 'verifier');
   const access = await connectRole(home, resolveRpc(home, options.rpc), account);
   const engines = engineCache({ home, access, threads: options.threads });
   const verify = inTurn(async (envelope: ReceiptEnvelope): Promise<VerifierAnswer> => {

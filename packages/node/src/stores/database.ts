@@ -1,16 +1,26 @@
 /** SQLite as the roles use it: one file, durable commits, a table of named JSON records per noun. */
 import { decodeJson, encodeJson } from '@assay/protocol';
 import Database from 'libsql';
+import { keepSynced } from './group-sync.js';
 
 export type Sqlite = InstanceType<typeof Database>;
 
-/** Opens or makes the file. FULL: a returned commit survives a power cut. */
+/** Opens or makes the file. A returned commit survives `kill -9`; see `group-sync.ts` for power cuts. */
 export function openDatabase(path: string): Sqlite {
   const database = new Database(path);
+  syncs.set(database, keepSynced(path));
   database.exec(
-    'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;',
+    'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 5000;',
   );
   return database;
+}
+
+const syncs = new WeakMap<Sqlite, () => Promise<void>>();
+
+/** Closes a database of {@link openDatabase} and syncs what it wrote last. */
+export function closeDatabase(database: Sqlite): void {
+  void syncs.get(database)?.();
+  database.close();
 }
 
 /** Records by text key; values are protocol JSON (`bigint` safe). */

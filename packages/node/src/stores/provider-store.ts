@@ -1,7 +1,7 @@
 /** Durable memory of a provider: lanes, vouchers, paid parts of open jobs, receipts. */
 import type { Lane, OpenJob, ProviderStore } from '@assay/compute';
 import type { ChannelConfig, Hex, ReceiptEnvelope, SignedLaneVoucher } from '@assay/protocol';
-import { openDatabase, recordTable } from './database.js';
+import { closeDatabase, openDatabase, recordTable } from './database.js';
 
 /** What the settlement loop needs beyond {@link ProviderStore}. */
 export type ProviderLedger = ProviderStore & {
@@ -92,6 +92,6 @@ export function openProviderStore(path: string): ProviderLedger {
       })),
     readNote: notes.get,
     writeNote: notes.put,
-    close: () => database.close(),
+    close: () => closeDatabase(database),
   };
 }

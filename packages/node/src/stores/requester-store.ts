@@ -1,7 +1,7 @@
 /** Durable memory of a gateway as a payer: lanes, last vouchers, jobs that broke off after payments. */
 import type { Lane, Payment, RequesterStore, UnsettledJob } from '@assay/compute';
 import type { Hex, ReceiptEnvelope, SignedLaneVoucher } from '@assay/protocol';
-import { openDatabase, recordTable } from './database.js';
+import { closeDatabase, openDatabase, recordTable } from './database.js';
 import { laneFromRecord, laneKey, laneToRecord } from './provider-store.js';
 
 export type RequesterLedger = RequesterStore & {
@@ -59,6 +59,6 @@ export function openRequesterStore(path: string): RequesterLedger {
     forwarded: (jobId) => outbox.remove(jobId),
     readNote: notes.get,
     writeNote: notes.put,
-    close: () => database.close(),
+    close: () => closeDatabase(database),
   };
 }

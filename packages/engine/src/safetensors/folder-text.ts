@@ -1,0 +1,212 @@
+/**
+ * `tokenizer.json` and `tokenizer_config.json` of a folder as the metadata that a GGUF file has for the same tokenizer.
+ * Only byte-level merges with a known rule for words are mapped; anything else that could cut a text differently is
+ * refused, because the ids are part of what a model commits to.
+ *
+ * The layout is that of Hugging Face tokenizers; rule names are those of `tokenizer.ggml.pre`.
+ */
+import type { GgufMetadata, GgufValue } from '../gguf/metadata.js';
+import { CONFIG_BYTES_MAX, TOKENIZER_BYTES_MAX, VOCABULARY_SIZE_MAX } from './limits.js';
+import type { ModelFolder } from './load-folder.js';
+import { isObject, type JsonObject, readObject } from './parse-json.js';
+import { safetensorsError } from './safetensors-error.js';
+
+/** GGUF's numbers for kinds of entry. */
+const ENTRY = { normal: 1, control: 3, userDefined: 4, unused: 5 } as const;
+
+const CONTRACTIONS = "(?i:'s|'t|'re|'ve|'m|'ll|'d)";
+const modernWords = (digits: string): string =>
+  `${CONTRACTIONS}|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|${digits}` +
+  '| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+';
+
+/** Steps of a pre-tokenizer, in order, and the name of the rule that they make. */
+const WORD_RULES: ReadonlyMap<string, string> = new Map([
+  ['words', 'gpt-2'],
+  ['digits, words', 'smollm'],
+  [`split ${modernWords('\\p{N}')}, bytes`, 'qwen2'],
+  [`split ${modernWords('\\p{N}{1,3}')}, bytes`, 'llama-bpe'],
+]);
+
+/** The one rule under which a word that is an entry is taken whole. */
+const WHOLE_WORDS_RULE = 'llama-bpe';
+
+/**
+ * Metadata under `tokenizer.`; empty if the folder has no `tokenizer.json`.
+ *
+ * @example
+ * exportGguf({ model: loadSafetensorsFolder(folder).model, metadata: readFolderText(folder) });
+ */
+export function readFolderText(folder: ModelFolder): GgufMetadata {
+  const json = optionalObject(folder, 'tokenizer.json', TOKENIZER_BYTES_MAX);
+  if (json === undefined) return new Map();
+  const names = optionalObject(folder, 'tokenizer_config.json', TOKENIZER_BYTES_MAX) ?? {};
+  const size = optionalObject(folder, 'config.json', CONFIG_BYTES_MAX)?.vocab_size;
+  const model = checkModel(json);
+  const rule = wordRule(json, model);
+  const { entries, types } = readEntries(model, json.added_tokens, size);
+  const idOf = (token: unknown) => {
+    const text = tokenText(token);
+    const id = text === undefined ? -1 : entries.indexOf(text);
+    return id < 0 ? undefined : id;
+  };
+  const bosId = idOf(names.bos_token);
+  const eosId = idOf(names.eos_token);
+  const template = names.chat_template;
+  if (Array.isArray(template)) throw unsupported('several chat templates', template.length);
+  const metadata = new Map<string, GgufValue>();
+  const set = (key: string, value: GgufValue) => metadata.set(`tokenizer.${key}`, value);
+  set('ggml.model', { type: 'string', value: 'gpt2' });
+  set('ggml.pre', { type: 'string', value: rule });
+  set('ggml.tokens', { type: 'array', element: 'string', value: entries });
+  set('ggml.token_type', { type: 'array', element: 'int32', value: types });
+  set('ggml.merges', { type: 'array', element: 'string', value: readMerges(model) });
+  if (bosId !== undefined) set('ggml.bos_token_id', { type: 'uint32', value: bosId });
+  if (eosId !== undefined) set('ggml.eos_token_id', { type: 'uint32', value: eosId });
+  const value = addsBos(json.post_processor, names);
+  set('ggml.add_bos_token', { type: 'bool', value });
+  if (typeof template === 'string') set('chat_template', { type: 'string', value: template });
+  return metadata;
+}
+
+/** The merges model, if it is byte-level and plain. */
+function checkModel({ model, normalizer, truncation, padding }: JsonObject): JsonObject {
+  if (!isObject(model)) throw bad('It has no model.');
+  if (model.type !== 'BPE') throw unsupported('the model', model.type);
+  for (const [name, value] of Object.entries({
+    byte_fallback: model.byte_fallback,
+    dropout: model.dropout,
+    continuing_subword_prefix: model.continuing_subword_prefix,
+    end_of_word_suffix: model.end_of_word_suffix,
+    normalizer,
+    truncation,
+    padding,
+  })) {
+    if (value !== undefined && value !== null && value !== false && value !== '') {
+      throw unsupported(name, value);
+    }
+  }
+  return model;
+}
+
+function wordRule(json: JsonObject, model: JsonObject): string {
+  const steps = stepsOf(json.pre_tokenizer).map(describeStep).join(', ');
+  const rule = WORD_RULES.get(steps);
+  if (rule === undefined) throw unsupported('the rule for words', steps);
+  if ((model.ignore_merges === true) !== (rule === WHOLE_WORDS_RULE)) {
+    throw unsupported('ignore_merges', model.ignore_merges);
+  }
+  return rule;
+}
+
+function stepsOf(step: unknown): readonly unknown[] {
+  const isSequence = isObject(step) && step.type === 'Sequence';
+  return isSequence && Array.isArray(step.pretokenizers) ? step.pretokenizers : [step];
+}
+
+/** A step in the words of {@link WORD_RULES}. */
+function describeStep(step: unknown): string {
+  if (!isObject(step)) return 'nothing';
+  const { type, pattern } = step;
+  if (type === 'ByteLevel' && step.add_prefix_space === false) {
+    return step.use_regex === false ? 'bytes' : 'words';
+  }
+  if (type === 'Digits' && step.individual_digits === true) return 'digits';
+  const isPlain = step.behavior === 'Isolated' && step.invert !== true;
+  if (type === 'Split' && isPlain && isObject(pattern)) return `split ${pattern.Regex}`;
+  return JSON.stringify(step);
+}
+
+type Entry = { readonly text: string; readonly id: unknown; readonly type: number };
+
+/** Entries by id with their types: the vocabulary, the added tokens over it, and names for ids without any. */
+function readEntries(model: JsonObject, added: unknown, size: unknown) {
+  if (!isObject(model.vocab)) throw bad('It has no vocabulary.');
+  const count = checkSize(size);
+  const entries: (string | undefined)[] = new Array(count).fill(undefined);
+  const types = new Int32Array(count).fill(ENTRY.unused);
+  const place = ({ text, id, type }: Entry) => {
+    if (typeof id !== 'number' || !Number.isInteger(id) || id < 0 || id >= count) {
+      throw bad('An entry has an id outside of the vocabulary.', text);
+    }
+    if ((entries[id] ?? text) !== text) throw bad('Two entries have one id.', id);
+    entries[id] = text;
+    types[id] = type;
+  };
+  for (const [text, id] of Object.entries(model.vocab)) place({ text, id, type: ENTRY.normal });
+  for (const token of Array.isArray(added) ? added : []) place(addedToken(token));
+  return { entries: entries.map((text, id) => text ?? `[PAD${id}]`), types };
+}
+
+/** An added token that stands for exactly its own text. */
+function addedToken(token: unknown): Entry {
+  if (!isObject(token) || typeof token.content !== 'string')
+    throw bad('An added token is no text.');
+  for (const name of ['lstrip', 'rstrip', 'single_word']) {
+    if (token[name] === true) throw unsupported(`${name} of an added token`, token.content);
+  }
+  const type = token.special === true ? ENTRY.control : ENTRY.userDefined;
+  return { text: token.content, id: token.id, type };
+}
+
+function checkSize(size: unknown): number {
+  if (Number.isInteger(size) && (size as number) > 0 && (size as number) <= VOCABULARY_SIZE_MAX) {
+    return size as number;
+  }
+  throw bad(`config.json must state a vocab_size from 1 to ${VOCABULARY_SIZE_MAX}.`, size);
+}
+
+/** `left right` by rank; newer files hold pairs. */
+function readMerges({ merges }: JsonObject): readonly string[] {
+  if (!Array.isArray(merges)) throw bad('It has no merges.');
+  return merges.map((merge: unknown) => {
+    const text = Array.isArray(merge) && merge.length === 2 ? merge.join(' ') : merge;
+    if (typeof text === 'string' && /^[^ ]+ [^ ]+$/.test(text)) return text;
+    throw bad('A merge is not a pair of entries.', text);
+  });
+}
+
+/** Whether plain text begins with the first token: what the post-processor does, else what the names say. */
+function addsBos(processor: unknown, names: JsonObject): boolean {
+  const inner = isObject(processor) && Array.isArray(processor.processors);
+  const steps = inner ? (processor.processors as readonly unknown[]) : [processor];
+  const template = steps.find((step) => isObject(step) && step.type === 'TemplateProcessing');
+  if (!isObject(template)) return names.add_bos_token === true;
+  const pieces = (Array.isArray(template.single) ? template.single : []).map(pieceText);
+  const bos = tokenText(names.bos_token);
+  if (pieces.length === 1 && pieces[0] === undefined) return false;
+  if (pieces.length === 2 && pieces[0] === bos && pieces[1] === undefined) return true;
+  throw unsupported('post_processor', JSON.stringify(pieces));
+}
+
+/** Text of the special token that a template piece adds; undefined for the text itself. */
+function pieceText(piece: unknown): string | undefined {
+  const token = isObject(piece) && isObject(piece.SpecialToken) ? piece.SpecialToken.id : undefined;
+  return token === undefined ? undefined : String(token);
+}
+
+/** A token in `tokenizer_config.json`: its text, or an object with it. */
+function tokenText(token: unknown): string | undefined {
+  const text = isObject(token) ? token.content : token;
+  return typeof text === 'string' ? text : undefined;
+}
+
+function optionalObject(folder: ModelFolder, name: string, bytesMax: number) {
+  const source = folder.open(name);
+  const code = 'safetensors_bad_tokenizer';
+  return source && readObject(source, { what: name, code, bytesMax });
+}
+
+const bad = (message: string, value?: unknown) =>
+  safetensorsError({
+    code: 'safetensors_bad_tokenizer',
+    message: `The tokenizer is refused. ${message}`,
+    value,
+  });
+
+const unsupported = (what: string, value: unknown) =>
+  safetensorsError({
+    code: 'safetensors_unsupported_tokenizer',
+    message: `The tokenizer cannot be mapped because of ${what}.`,
+    value: typeof value === 'string' ? value : JSON.stringify(value),
+    remedy: 'Take the tokenizer from a GGUF file of the same model.',
+  });

@@ -1,0 +1,207 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  bytesSource,
+  type GgufMetadata,
+  type GgufValue,
+  loadGgufModel,
+  metadataNumbers,
+  metadataString,
+  metadataStrings,
+  readGguf,
+  type TensorToWrite,
+  writeGguf,
+} from '@assay/engine';
+import { openModelFile, tinyModelFile } from '@assay/model';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { cachedModel } from '../model-store.js';
+import { addModel, convertModel, inspectModel, verifyModel } from './model.js';
+
+const BYTES = tinyModelFile({ seed: 5 });
+const ID = openModelFile(BYTES).identity.modelId;
+const OTHER_ID = `0x${'11'.repeat(32)}` as const;
+const json = { json: true };
+
+let folder: string;
+let output: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'assay-model-'));
+  writeFileSync(join(folder, 'tiny.gguf'), BYTES);
+  output = '';
+  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+    output += text;
+    return true;
+  });
+});
+
+afterEach(() => {
+  vi.restoreAllMocks();
+  process.exitCode = 0;
+  rmSync(folder, { recursive: true });
+});
+
+const at = (name: string) => join(folder, name);
+const printed = () => JSON.parse(output);
+
+/** The tokenizer of a GGUF file as a folder has it. */
+function folderText(metadata: GgufMetadata) {
+  const entries = metadataStrings(metadata, 'tokenizer.ggml.tokens')!;
+  const types = metadataNumbers(metadata, 'tokenizer.ggml.token_type')!;
+  const control = entries.flatMap((content, id) =>
+    types[id] === 3 ? [{ id, content, special: true }] : [],
+  );
+  const plain = entries.flatMap((text, id) => (types[id] === 3 ? [] : [[text, id] as const]));
+  return {
+    'tokenizer.json': {
+      added_tokens: control,
+      pre_tokenizer: { type: 'ByteLevel', add_prefix_space: false, use_regex: true },
+      model: {
+        type: 'BPE',
+        vocab: Object.fromEntries(plain),
+        merges: metadataStrings(metadata, 'tokenizer.ggml.merges'),
+      },
+    },
+    'tokenizer_config.json': {
+      bos_token: '<|endoftext|>',
+      eos_token: { content: '<|im_end|>' },
+      chat_template: metadataString(metadata, 'tokenizer.chat_template'),
+    },
+  };
+}
+
+/** The tiny model cut into two files, as llama.cpp's tool does. */
+function writeParts(): void {
+  const { metadata, tensors } = readGguf(bytesSource(BYTES));
+  const all: TensorToWrite[] = [...tensors.values()].map(
+    ({ name, dims, type, offset, byteCount }) => ({
+      name,
+      dims,
+      type: type.name,
+      bytes: BYTES.subarray(offset, offset + byteCount),
+    }),
+  );
+  [all.slice(0, 9), all.slice(9)].forEach((part, number) => {
+    const split: readonly (readonly [string, GgufValue])[] = [
+      ['split.no', { type: 'uint16', value: number }],
+      ['split.count', { type: 'uint16', value: 2 }],
+      ['split.tensors.count', { type: 'int32', value: all.length }],
+    ];
+    const entries = number === 0 ? [...metadata, ...split] : split;
+    const bytes = writeGguf({ metadata: new Map(entries), tensors: part });
+    writeFileSync(at(`tiny-0000${number + 1}-of-00002.gguf`), bytes);
+  });
+}
+
+describe('convertModel', () => {
+  it('writes a Q8_0 file again without loss, with the same id', async () => {
+    await convertModel(json, at('tiny.gguf'), at('again.gguf'));
+    expect(printed()).toMatchObject({ lossless: true, modelId: ID });
+    expect(openModelFile(readFileSync(at('again.gguf'))).identity.modelId).toBe(ID);
+  });
+
+  it('goes to a safetensors folder and back to the same id', async () => {
+    mkdirSync(at('hub'));
+    await convertModel(json, at('tiny.gguf'), at('hub/model.safetensors'));
+    expect(readdirSync(at('hub')).sort()).toEqual(['config.json', 'model.safetensors']);
+    const { metadata } = loadGgufModel(BYTES).file;
+    for (const [name, content] of Object.entries(folderText(metadata))) {
+      writeFileSync(at(`hub/${name}`), JSON.stringify(content));
+    }
+    output = '';
+    await convertModel(json, at('hub'), at('back.gguf'));
+    expect(printed()).toMatchObject({ lossless: true, modelId: ID });
+    await convertModel(json, at('hub/model.safetensors'), at('named.gguf'));
+    expect(readFileSync(at('named.gguf')).equals(readFileSync(at('back.gguf')))).toBe(true);
+  });
+
+  it('takes a tokenizer from another file, and needs one', async () => {
+    mkdirSync(at('hub'));
+    await convertModel(json, at('tiny.gguf'), at('hub/model.safetensors'));
+    const code = 'model_tokenizer_missing';
+    await expect(convertModel(json, at('hub'), at('x.gguf'))).rejects.toMatchObject({ code });
+    output = '';
+    await convertModel({ json: true, tokenizer: at('tiny.gguf') }, at('hub'), at('x.gguf'));
+    expect(printed()).toMatchObject({ modelId: ID });
+  });
+
+  it('joins the parts of a split file, whichever is named', async () => {
+    writeParts();
+    await convertModel(json, at('tiny-00002-of-00002.gguf'), at('whole.gguf'));
+    expect(printed()).toMatchObject({ lossless: true, modelId: ID });
+    rmSync(at('tiny-00001-of-00002.gguf'));
+    const absent = convertModel(json, at('tiny-00002-of-00002.gguf'), at('x.gguf'));
+    await expect(absent).rejects.toMatchObject({
+      code: 'model_file_unreadable',
+      value: at('tiny-00001-of-00002.gguf'),
+    });
+  });
+
+  it('writes over nothing, and leaves nothing behind when it refuses', async () => {
+    const before = readdirSync(folder);
+    const refused = async (from: string, to: string, code: string) =>
+      expect(convertModel(json, at(from), at(to))).rejects.toMatchObject({
+        name: 'AssayError',
+        code,
+      });
+    await refused('tiny.gguf', 'tiny.gguf', 'file_exists');
+    await refused('tiny.gguf', 'no/such.gguf', 'folder_missing');
+    await refused('tiny.gguf', 'tiny.bin', 'invalid_value');
+    await refused('absent.gguf', 'x.gguf', 'model_file_unreadable');
+    await refused('absent.safetensors', 'x.gguf', 'safetensors_missing_file');
+    expect(readdirSync(folder)).toEqual(before);
+    writeFileSync(at('cut.gguf'), BYTES.subarray(0, 9_000));
+    await refused('cut.gguf', 'x.gguf', 'gguf_tensor_out_of_file');
+    writeFileSync(at('config.json'), '{}');
+    await refused('tiny.gguf', 'x.safetensors', 'file_exists');
+    expect(readFileSync(at('config.json'), 'utf8')).toBe('{}');
+  });
+});
+
+describe('verifyModel', () => {
+  it('agrees with the id of the file and of its parts', async () => {
+    writeParts();
+    for (const name of ['tiny.gguf', 'tiny-00001-of-00002.gguf']) {
+      output = '';
+      await verifyModel({ json: true, id: ID }, at(name));
+      expect(printed()).toMatchObject({ same: true, modelId: ID });
+      expect(process.exitCode ?? 0).toBe(0);
+    }
+  });
+
+  it('exits with 1 for another id, also when one weight differs', async () => {
+    await verifyModel({ json: true, id: OTHER_ID }, at('tiny.gguf'));
+    expect(printed()).toMatchObject({ same: false, modelId: ID, expected: OTHER_ID });
+    expect(process.exitCode).toBe(1);
+    process.exitCode = 0;
+    writeFileSync(at('changed.gguf'), BYTES.with(-3, BYTES.at(-3)! ^ 1));
+    await verifyModel({ json: true, id: ID }, at('changed.gguf'));
+    expect(process.exitCode).toBe(1);
+  });
+
+  it('refuses what is no id', async () => {
+    const code = 'invalid_value';
+    await expect(verifyModel({ json: true, id: '0x12' }, at('tiny.gguf'))).rejects.toMatchObject({
+      code,
+    });
+  });
+});
+
+describe('addModel', () => {
+  it('copies the file into the cache under its id', async () => {
+    await addModel({ json: true, home: at('home') }, at('tiny.gguf'));
+    const cached = cachedModel(at('home'), ID);
+    expect(printed()).toEqual({ modelId: ID, file: cached });
+    expect(readFileSync(cached!).equals(BYTES)).toBe(true);
+  });
+
+  it('refuses by name what is no model', async () => {
+    writeFileSync(at('cut.gguf'), BYTES.subarray(0, 9_000));
+    const refusal = { name: 'AssayError', code: 'gguf_tensor_out_of_file' };
+    await expect(addModel({ json: true, home: at('home') }, at('cut.gguf'))).rejects.toMatchObject(
+      refusal,
+    );
+    await expect(inspectModel(json, at('cut.gguf'))).rejects.toMatchObject(refusal);
+  });
+});
