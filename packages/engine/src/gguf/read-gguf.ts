@@ -238,6 +238,14 @@ function checkOverlap(tensors: readonly GgufTensor[]): void {
   }
 }
 
+/** Index of the first infinity or NaN, -1 if there is none; a plain loop, because tensors have millions. */
+export function firstNotFinite(values: Float32Array): number {
+  for (let index = 0; index < values.length; index++) {
+    if (!Number.isFinite(values[index])) return index;
+  }
+  return -1;
+}
+
 function checkFinite(name: string, values: TensorValues): void {
   if (values.kind === 'q8') {
     const bad = values.scales.findIndex((bits) => (bits & 0x7c00) === 0x7c00);
@@ -250,7 +258,7 @@ function checkFinite(name: string, values: TensorValues): void {
     }
     return;
   }
-  const bad = values.values.findIndex((value) => !Number.isFinite(value));
+  const bad = firstNotFinite(values.values);
   if (bad >= 0) {
     throw ggufError({
       code: 'gguf_not_finite',

@@ -3,6 +3,7 @@
  * nothing in the file and knows nothing of what the tensors are for. As the format demands, tensors cover the data
  * without gap or overlap, so no bytes can hide and a name given twice cannot pass unless it says the same.
  */
+import { firstNotFinite } from '../gguf/read-gguf.js';
 import { type ByteSource, readExact } from '../gguf/source.js';
 import { tensorTypeByName } from '../gguf/tensor-types.js';
 import {
@@ -93,7 +94,7 @@ export function readSafetensorsValues(
       remedy: 'Use the model in F32, F16 or BF16, or a GGUF file of it.',
     });
   }
-  const bad = decoded.values.findIndex((value) => !Number.isFinite(value));
+  const bad = firstNotFinite(decoded.values);
   if (bad < 0) return decoded.values;
   throw safetensorsError({
     code: 'safetensors_not_finite',
