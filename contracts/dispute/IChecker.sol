@@ -10,8 +10,8 @@ import {Sampler} from "./Sampler.sol";
 /// right. Nothing is stored and nobody has a role: a court opens leaves under committed roots, hands them over, and
 /// acts on the answer. Section numbers are those of docs/reference/arithmetic.md.
 ///
-/// What long rows add up is claimed in parts, so that no proof grows with a row: a partial sum per leaf of 1,024 columns
-/// (64 positions for a tile of values), then their total. A row's shared exponent is checked through single elements:
+/// What long rows add up is claimed in parts, so that no proof grows with a row: a partial sum per 1,024 columns (64
+/// positions for a tile of values), then their total. A row's shared exponent is checked through single elements:
 /// none may need a larger one, and the one that the row names as its witness must need it ({Arithmetic.isQuantised}).
 ///
 /// Bytes: mantissas of A16 are stored + 32,768 in 2 bytes, weights + 128 in lane order, I30, H, Q16 and P30 as 4 bytes,

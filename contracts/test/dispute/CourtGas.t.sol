@@ -7,7 +7,7 @@ import {Norm} from "../../dispute/Norm.sol";
 import {Sampler} from "../../dispute/Sampler.sol";
 import {CourtTest} from "./CourtTest.sol";
 
-/// @notice What each checker costs, committed in snapshots/court-gas.json: execution of the call, bytes of its calldata,
+/// @notice What each checker costs, committed in snapshots/court-gas.json: execution of the call, its calldata bytes,
 /// and the transaction that they would make at 16 gas per byte and under the floor of EIP-7623. Openings of leaves,
 /// measured below by hash, and the court's own storage come on top (docs/reference/court.md adds them up).
 /// @dev Inputs are random bytes, so nearly all of them are dear ones.

@@ -142,6 +142,13 @@ export async function connectRole(
   return { rpcUrl, read, write, deployment, market: marketOf(deployment) };
 }
 
+/**
+ * File of a role's ledger on one chain. A local chain that began anew has the same id and the same addresses, so old
+ * vouchers would look valid: the first block tells them apart.
+ */
+export const ledgerName = (noun: string, { chainId, genesisHash }: Deployment): string =>
+  `${noun}-${chainId}-${genesisHash.slice(2, 10)}.db`;
+
 const marketOf = ({ chainId, addresses }: Deployment): Market => ({
   chainId,
   channels: addresses.channels,

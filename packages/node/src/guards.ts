@@ -29,18 +29,29 @@ export const loopbackOnly: MiddlewareHandler = async (context, next) => {
   return next();
 };
 
+const KEY_WANTED =
+  'The API key is missing or wrong. Clients send it as their API key, the command line takes it from ' +
+  'ASSAY_API_KEY; the page sends none and works with a gateway on loopback without a key.';
+
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
 
-/** Refuses requests without `Authorization: Bearer KEY`; compares in constant time. */
+/** Files of the page, which hold no secret; all else, and above all everything under /v1, is not among them. */
+const PAGE_FILE = /^\/(assets\/[\w.-]+|[\w-]+\.(html|svg|png|ico))?$/;
+
+const isPageFile = ({ method, path }: { method: string; path: string }): boolean =>
+  (method === 'GET' || method === 'HEAD') && PAGE_FILE.test(path);
+
+/** Refuses requests without `Authorization: Bearer KEY`, but for the page's files; compares in constant time. */
 export function requireApiKey(key: string): MiddlewareHandler {
   const expected = digest(key);
   return async (context, next) => {
     const given = context.req.header('authorization')?.replace(/^Bearer /i, '') ?? '';
-    if (timingSafeEqual(digest(given), expected)) return next();
+    if (timingSafeEqual(digest(given), expected) || isPageFile(context.req)) return next();
+    context.header('www-authenticate', 'Bearer');
     return context.json(
       {
         error: {
-          message: 'The API key is missing or wrong.',
+          message: KEY_WANTED,
           type: 'invalid_request_error',
           param: null,
           code: 'invalid_api_key',

@@ -1,9 +1,19 @@
 /**
- * The data folder: keys, databases, cached model files, logs. One folder holds one network's local memory; everything
- * in it but `keys/` and the journals can be deleted and comes back.
+ * The data folder: keys, databases, cached model files, logs. One folder holds one network's local memory. Money is in
+ * `keys/`, `chain/`, `provider/provider.db` and `gateway/payments.db`; `deployments/` is copied from who deployed; never
+ * delete these. `models/`, `logs/`, `run/` come back. `gateway/index.db` half: see ARCHITECTURE.md, "Processes".
  */
 import { randomBytes } from 'node:crypto';
-import { accessSync, constants, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Signer } from '@assay/compute';
 import { AssayError, type Hex, isHexOf } from '@assay/protocol';
@@ -51,6 +61,16 @@ export function loadKey(home: string, role: string): RoleKey {
   const key = readKey(path) ?? createKey(path);
   const account = privateKeyToAccount(key);
   return { account, signer: createSigner(key, account.address) };
+}
+
+/** Roles that have a key in this folder. */
+export function listKeys(home: string): readonly string[] {
+  const folder = join(home, 'keys');
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .filter((file) => file.endsWith('.key'))
+    .map((file) => file.slice(0, -'.key'.length))
+    .sort();
 }
 
 function readKey(path: string): Hex | undefined {

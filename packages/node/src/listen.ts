@@ -2,7 +2,6 @@
 import { createServer, type Server } from 'node:http';
 import { AssayError } from '@assay/protocol';
 import { getRequestListener } from '@hono/node-server';
-import type { Hono } from 'hono';
 
 /** Ports tried after the wanted one. */
 const PORTS_TRIED_MAX = 50;
@@ -21,7 +20,11 @@ export type Listening = {
   readonly close: () => Promise<void>;
 };
 
-export type ListenOptions = { readonly app: Hono; readonly host?: string; readonly port: number };
+export type ListenOptions = {
+  readonly app: { readonly fetch: Parameters<typeof getRequestListener>[0] };
+  readonly host?: string;
+  readonly port: number;
+};
 
 export async function listen({ app, host = '127.0.0.1', port }: ListenOptions): Promise<Listening> {
   const server = createServer(getRequestListener(app.fetch));

@@ -37,6 +37,8 @@ export function cacheModel(home: string, modelId: Hex, file: string): string {
   return path;
 }
 
+type Headers = Readonly<Record<string, string>>;
+
 const unavailable = (modelId: Hex, cause?: unknown): AssayError =>
   new AssayError({
     code: 'model_unavailable',
@@ -48,18 +50,19 @@ const unavailable = (modelId: Hex, cause?: unknown): AssayError =>
     cause,
   });
 
-/** The cached file, else the first provider's file whose id is right. */
+/** The cached file, else the first provider's file whose id is right; `headers` go to every endpoint. */
 export async function fetchModel(
   home: string,
   modelId: Hex,
   endpoints: readonly string[],
+  headers: Headers = {},
 ): Promise<string> {
   const cached = cachedModel(home, modelId);
   if (cached !== undefined) return cached;
   let last: unknown;
   for (const endpoint of endpoints) {
     try {
-      return await fetchFrom(home, modelId, endpoint);
+      return await fetchFrom(home, modelId, endpoint, headers);
     } catch (error) {
       last = error;
     }
@@ -67,8 +70,13 @@ export async function fetchModel(
   throw unavailable(modelId, last);
 }
 
-async function fetchFrom(home: string, modelId: Hex, endpoint: string): Promise<string> {
-  const answer = await openAnswer({ url: `${endpoint}/v1/models/${modelId}/file` });
+async function fetchFrom(
+  home: string,
+  modelId: Hex,
+  endpoint: string,
+  headers: Headers,
+): Promise<string> {
+  const answer = await openAnswer({ url: `${endpoint}/v1/models/${modelId}/file`, headers });
   if (answer.statusCode !== 200) {
     answer.resume();
     throw unavailable(modelId);

@@ -1,12 +1,13 @@
-/** Standing offers of one model, read from the chain's logs; for roles that keep no index. */
+/** Standing offers, read from the chain's logs; for roles that keep no index. */
 import type { Offer } from '@assay/compute';
 import type { Hex } from '@assay/protocol';
 import { offersAbi } from '@assay/protocol/abi';
 import type { ChainAccess } from './chain-access.js';
 
+/** Offers that stand now: of one model, of one provider, or of both. */
 export async function listOffersOnChain(
   access: ChainAccess,
-  modelId: Hex,
+  filter: { readonly modelId?: Hex; readonly provider?: Hex },
 ): Promise<readonly Offer[]> {
   const { read, deployment } = access;
   const logs = await read.getContractEvents({
@@ -16,18 +17,21 @@ export async function listOffersOnChain(
   });
   const offers = new Map<Hex, Offer>();
   for (const log of logs) {
-    if (log.eventName === 'OfferWithdrawn') offers.delete(log.args.offerId!);
-    if (log.eventName !== 'OfferPublished') continue;
-    const { offerId, provider, terms, endpoint } = log.args as Published;
-    if (log.args.modelId === modelId)
-      offers.set(offerId, { offerId, provider, endpoint, modelId, ...terms });
+    const { offerId, provider, modelId, terms, endpoint } = log.args as Published;
+    if (log.eventName === 'OfferWithdrawn') offers.delete(offerId);
+    else offers.set(offerId, { offerId, provider, endpoint, modelId, ...terms });
   }
-  return [...offers.values()];
+  const same = (wanted: Hex | undefined, found: Hex): boolean =>
+    wanted === undefined || wanted.toLowerCase() === found.toLowerCase();
+  return [...offers.values()].filter(
+    (offer) => same(filter.modelId, offer.modelId) && same(filter.provider, offer.provider),
+  );
 }
 
 type Published = {
   readonly offerId: Hex;
   readonly provider: Hex;
+  readonly modelId: Hex;
   readonly terms: {
     readonly inputPrice: bigint;
     readonly outputPrice: bigint;

@@ -282,7 +282,7 @@ async function untilPaid(provider: Provider, running: RunningJob): Promise<void>
   if (count <= 0) return;
   const due = running.lane.owed + jobPriceUp(job, job.inputCount, count);
   const deadlineMs = provider.nowMs() + VOUCHER_TIMEOUT_MS;
-  while (running.lane.paid < due && !running.cancelled) {
+  while (running.lane.paid < due && !running.cancelled && !running.abort.signal.aborted) {
     const leftMs = deadlineMs - provider.nowMs();
     if (leftMs <= 0) throw errors.paymentMissing(due - running.lane.paid);
     const waiting = new AbortController();
@@ -408,6 +408,13 @@ export function cancelJob(provider: Provider, id: Hex): boolean {
   job.abort.abort();
   job.wake();
   return true;
+}
+
+/** The reader of a job's stream went away: it is settled for its paid part, and the engine stops. */
+export function loseJob(provider: Provider, id: Hex): void {
+  const job = provider.running.get(id);
+  job?.abort.abort();
+  job?.wake();
 }
 
 /** Settles jobs that an earlier process left open, for the part that was paid. Call once, before serving. */

@@ -6,8 +6,8 @@ export const HEADER_BYTES_MAX = 16_777_216;
 /** Bytes of `config.json`; real ones have about a thousand. */
 export const CONFIG_BYTES_MAX = 1_048_576;
 
-/** Bytes of the shard index: a header without offsets. */
-export const INDEX_BYTES_MAX = HEADER_BYTES_MAX;
+/** Bytes of the shard index: as many names as {@link TENSOR_COUNT_MAX}, with 128 bytes each. */
+export const INDEX_BYTES_MAX = 8_388_608;
 
 /** Tensors of one file or folder. */
 export const TENSOR_COUNT_MAX = 65_536;

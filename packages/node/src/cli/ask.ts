@@ -2,7 +2,8 @@
  * `assay ask`: one question, the answer as it arrives, then what it cost and whether a verifier found the same bits.
  */
 import { AssayError, formatAmount, type Hex } from '@assay/protocol';
-import { fetchJson, openAnswer, readBody } from '../peers/http-client.js';
+import { openAnswer, readBody } from '../peers/http-client.js';
+import { fetchGateway, gatewayHeaders } from './gateway-client.js';
 import { EXIT, type Output, print } from './output.js';
 
 export type AskOptions = Output & {
@@ -59,7 +60,7 @@ function checkText(check: Check | null): string {
 }
 
 async function firstModel(gateway: string): Promise<string> {
-  const { data } = (await fetchJson({ url: `${gateway}/v1/models` })) as { data: { id: string }[] };
+  const { data } = (await fetchGateway({ url: `${gateway}/v1/models` })) as { data: { id: string }[] };
   const first = data[0];
   if (first === undefined) {
     throw new AssayError({
@@ -82,6 +83,7 @@ async function streamAnswer(
     method: 'POST',
     url,
     body: requestBody(options, model),
+    headers: gatewayHeaders(),
     timeoutMs: 120_000,
   });
   if (response.statusCode !== 200)
@@ -142,7 +144,7 @@ function gatewayRefused(status: number | undefined, body: string): AssayError {
 }
 
 async function checkReceipt(gateway: string, id: Hex): Promise<Check> {
-  return (await fetchJson({
+  return (await fetchGateway({
     method: 'POST',
     url: `${gateway}/v1/receipts/${id}/check`,
     body: '{}',

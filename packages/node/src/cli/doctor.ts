@@ -8,7 +8,7 @@ import { openModelFile } from '@assay/model';
 import { findAnvil } from '../chain/index.js';
 import { openHome } from '../home.js';
 import { readModelFile, SHIPPED_MODEL_PATH } from '../model-store.js';
-import { fetchJson } from '../peers/http-client.js';
+import { fetchGateway } from './gateway-client.js';
 import { EXIT, type Output, print } from './output.js';
 import { readRunFile } from './run-file.js';
 
@@ -24,15 +24,20 @@ export type Finding = {
 /** Below these a network starts but does not go far. */
 const MEMORY_BYTES_MIN = 2 * 1024 ** 3;
 const DISK_BYTES_MIN = 1024 ** 3;
-const NODE_MAJOR_MIN = 20;
+const NODE_MIN = { major: 20, minor: 19 } as const;
+
+/** True for Node 20.19 and later, as `engines` in the manifest says. */
+export function isNodeSupported(version: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  return major > NODE_MIN.major || (major === NODE_MIN.major && minor >= NODE_MIN.minor);
+}
 
 type Check = (options: DoctorOptions) => Finding | Promise<Finding>;
 
 const CHECKS: Readonly<Record<string, Check>> = {
   node: () => {
-    const major = Number(process.versions.node.split('.')[0]);
     const detail = `Node ${process.versions.node}`;
-    return major >= NODE_MAJOR_MIN
+    return isNodeSupported(process.versions.node)
       ? { name: 'node', state: 'ok', detail }
       : { name: 'node', state: 'problem', detail, remedy: 'Install Node 20.19 or later.' };
   },
@@ -100,14 +105,14 @@ const CHECKS: Readonly<Record<string, Check>> = {
     const run = readRunFile(home);
     if (run === undefined)
       return { name: 'network', state: 'ok', detail: 'not running in this data folder' };
-    await fetchJson({ url: `${run.gateway}/v1/network`, timeoutMs: 5_000 });
+    await fetchGateway({ url: `${run.gateway}/v1/network`, timeoutMs: 5_000 });
     return { name: 'network', state: 'ok', detail: `running at ${run.gateway}` };
   },
 };
 
 const REMEDIES: Readonly<Record<string, string>> = {
   chain:
-    'Run `npm ci --ignore-scripts` again: the platform package of anvil is missing or cannot run here.',
+    'Run `npm install --no-save --ignore-scripts` (`npm start` does so too): the platform package of anvil is missing or cannot run here.',
   engine: 'This JavaScript engine lacks WebAssembly SIMD; use Node 20.19 or later on x64 or arm64.',
   home: 'Choose a writable folder with --home.',
   model: 'Restore models/assay-mini.gguf from the repository.',

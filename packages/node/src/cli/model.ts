@@ -5,7 +5,7 @@ import { exportGguf, exportSafetensors, type GgufMetadata, loadGgufModel } from 
 import { modelIdentity } from '@assay/model';
 import { AssayError, type Hex, isHexOf } from '@assay/protocol';
 import { cacheModel } from '../model-store.js';
-import { fetchJson } from '../peers/http-client.js';
+import { fetchGateway } from './gateway-client.js';
 import { type ModelInput, openWholeFile, withModelInput } from './model-input.js';
 import { EXIT, type Output, print, table } from './output.js';
 import { gatewayUrl } from './run-file.js';
@@ -16,7 +16,7 @@ type Listed = { readonly id: string; readonly model_id: string; readonly owned_b
 
 export async function listModels(options: ListOptions): Promise<void> {
   const url = gatewayUrl(options.home, options.gateway);
-  const { data } = (await fetchJson({ url: `${url}/v1/models` })) as { data: readonly Listed[] };
+  const { data } = (await fetchGateway({ url: `${url}/v1/models` })) as { data: readonly Listed[] };
   const rows = data.map(({ id, model_id, owned_by }) => [id, model_id, owned_by]);
   print(options, { models: data }, rows.length === 0 ? 'no models are offered' : table(rows));
 }

@@ -12,7 +12,7 @@ import {
   type ReceiptEnvelope,
 } from '@assay/protocol';
 import { cachedModel, fetchModel, readModelFile } from '../model-store.js';
-import { fetchJson } from '../peers/http-client.js';
+import { fetchGateway } from './gateway-client.js';
 import { EXIT, type Output, print, table } from './output.js';
 import { gatewayUrl } from './run-file.js';
 
@@ -36,7 +36,7 @@ const badId = (id: string): AssayError =>
 async function fetchStored(options: ReceiptOptions, id: string): Promise<Stored> {
   if (!isHexOf(id, 32)) throw badId(id);
   const url = gatewayUrl(options.home, options.gateway);
-  return (await fetchJson({ url: `${url}/v1/receipts/${id}` })) as Stored;
+  return (await fetchGateway({ url: `${url}/v1/receipts/${id}` })) as Stored;
 }
 
 export async function showReceipt(options: ReceiptOptions, id: string): Promise<void> {

@@ -1,7 +1,7 @@
 /** `assay status`: the network as its gateway sees it. */
 import { formatAmount } from '@assay/protocol';
 import type { NetworkStatus } from '../gateway/network-view.js';
-import { fetchJson } from '../peers/http-client.js';
+import { fetchGateway } from './gateway-client.js';
 import { type Output, print, table } from './output.js';
 import { gatewayUrl } from './run-file.js';
 
@@ -19,7 +19,7 @@ type Shown = Omit<NetworkStatus, 'providers' | 'requests' | 'money'> & {
 
 export async function status(options: StatusOptions): Promise<void> {
   const url = gatewayUrl(options.home, options.gateway);
-  const shown = (await fetchJson({ url: `${url}/v1/network` })) as Shown;
+  const shown = (await fetchGateway({ url: `${url}/v1/network` })) as Shown;
   print(options, shown, statusText(shown));
 }
 

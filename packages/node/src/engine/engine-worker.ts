@@ -3,9 +3,16 @@
  * token), so that a long job delays no short one by more than a step and a cancel takes effect within one.
  */
 import { readFileSync } from 'node:fs';
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort, Worker, workerData } from 'node:worker_threads';
 import { decodeEnvelope, sampleToken, verifyReceipt } from '@assay/compute';
-import { type Backend, createWasmBackend, type EngineModel, type Session } from '@assay/engine';
+import {
+  type Backend,
+  createWasmBackend,
+  type EngineModel,
+  type Session,
+  type SpawnWorker,
+  type WasmOptions,
+} from '@assay/engine';
 import { openModelFile } from '@assay/model';
 import { AssayError, decodeJson, type Sampler } from '@assay/protocol';
 import type { EngineOrder, EngineReport, EngineSetup } from './engine-messages.js';
@@ -139,9 +146,16 @@ function obey(engine: Engine, order: EngineOrder): void {
   }
 }
 
-function main({ modelPath }: EngineSetup): void {
+/** More threads share the work of every step; the bits are the same for any number. */
+const threadsOf = (threads: number): WasmOptions =>
+  threads > 1 ? { threads, spawnWorker: spawnHelper } : {};
+
+const spawnHelper: SpawnWorker = (start) =>
+  new Worker(new URL('./engine-helper.js', import.meta.url), { workerData: start });
+
+function main({ modelPath, threads }: EngineSetup): void {
   const file = openModelFile(readFileSync(modelPath));
-  const engine: Engine = { model: file.model, backend: createWasmBackend() };
+  const engine: Engine = { model: file.model, backend: createWasmBackend(threadsOf(threads)) };
   port.on('message', (order: EngineOrder) => obey(engine, order));
   report({ kind: 'ready', modelId: file.identity.modelId });
 }

@@ -11,6 +11,7 @@ import {
 import { tauFromTemperature } from '@assay/engine';
 import {
   AssayError,
+  FINISH,
   type Hex,
   jobPriceUp,
   keccak,
@@ -18,8 +19,9 @@ import {
   type Sampler,
   toHex,
 } from '@assay/protocol';
+import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
-import { readRequestText } from '../http-errors.js';
+import { readIncomingText } from '../http-errors.js';
 import type { Logger } from '../log.js';
 import { providerPeer } from '../peers/provider-peer.js';
 import { ANSWER_TOKENS_DEFAULT, type ChatRequest, parseChatRequest } from './chat-request.js';
@@ -72,7 +74,7 @@ export function chatHandler(options: ChatOptions): (context: Context) => Promise
       finished = true;
     };
     try {
-      const text = await readRequestText(context.req.raw, CHAT_BYTES_MAX);
+      const text = await readIncomingText((context.env as HttpBindings).incoming, CHAT_BYTES_MAX);
       const request = parseChatRequest(parseJson(text));
       const answer = await firstAnswering(options, request, context.req.raw.signal);
       return request.stream
@@ -153,7 +155,7 @@ async function begin(
   tried: readonly Hex[],
 ): Promise<Answer> {
   const model = await options.catalog.open(request.model);
-  const inputTokens = model.renderChat(request.messages);
+  const inputTokens = renderPrompt(model, request);
   const outputCountMax = answerTokens(request, inputTokens.length, model.info.contextLength);
   const offer = options.catalog.pickOffer(model.info.modelId, tried);
   const cost = jobPriceUp(offer, inputTokens.length, outputCountMax);
@@ -184,17 +186,36 @@ async function begin(
   }
 }
 
+/** Text that cannot fit is refused before it is cut into tokens, under the name that clients know. */
+function renderPrompt(model: OpenedModel, request: ChatRequest): readonly number[] {
+  try {
+    return model.renderChat(request.messages);
+  } catch (error) {
+    if (!(error instanceof AssayError && error.code === 'text_too_long')) throw error;
+    throw contextExceeded(model.info.contextLength, 'the prompt has more', error.value);
+  }
+}
+
+const contextExceeded = (
+  contextLength: number,
+  why: string,
+  value: string | undefined,
+): ParameterError =>
+  new ParameterError({
+    code: 'context_length_exceeded',
+    message: `The model reads ${contextLength} tokens; ${why}.`,
+    param: 'messages',
+    ...(value === undefined ? {} : { value }),
+    remedy: 'Shorten the conversation or lower max_tokens.',
+  });
+
 function answerTokens(request: ChatRequest, inputCount: number, contextLength: number): number {
   const room = contextLength - inputCount;
   const wanted = request.answerTokensMax;
   if (room < 1 || (wanted !== undefined && wanted > room)) {
-    throw new ParameterError({
-      code: 'context_length_exceeded',
-      message: `The model reads ${contextLength} tokens; the prompt has ${inputCount}${wanted === undefined ? '' : ` and ${wanted} more are asked for`}.`,
-      param: 'messages',
-      value: String(inputCount + (wanted ?? 1)),
-      remedy: 'Shorten the conversation or lower max_tokens.',
-    });
+    const more = wanted === undefined ? '' : ` and ${wanted} more are asked for`;
+    const total = String(inputCount + (wanted ?? 1));
+    throw contextExceeded(contextLength, `the prompt has ${inputCount}${more}`, total);
   }
   return wanted ?? Math.min(room, ANSWER_TOKENS_DEFAULT);
 }
@@ -232,13 +253,17 @@ async function* texts(
     if (shown.text !== '') yield shown.text;
     if (stopped && request.stop.length > 0) stop.abort();
   }
-  throw new AssayError({
+  throw providerStopped();
+}
+
+/** Also when it signed a receipt for the part: nobody asked it to stop. */
+const providerStopped = (): AssayError =>
+  new AssayError({
     code: 'provider_failed',
     fault: 'peer',
     message: 'The provider stopped before the answer was complete.',
     remedy: 'Ask again; only what arrived was paid.',
   });
-}
 
 /** An answer whose first piece has arrived, so that refusals still get a status of their own. */
 type Flowing = Answer & {
@@ -272,6 +297,8 @@ async function collect(
       if (piece.done) {
         answer.held.release();
         options.onReceipt(piece.value);
+        if (piece.value.receipt.finish === FINISH.cancelled && !answer.stop.signal.aborted)
+          throw providerStopped();
         return piece.value;
       }
       if (piece.value !== '') onText(piece.value);

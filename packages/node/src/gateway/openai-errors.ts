@@ -27,20 +27,32 @@ export class ParameterError extends AssayError {
   }
 }
 
-function errorType(error: AssayError): string {
-  if (error.code === 'queue_full') return 'rate_limit_error';
-  if (error.code === 'channel_empty' || error.code === 'funds_missing') return 'insufficient_quota';
-  return error.fault === 'user' || error.code === 'context_length_exceeded'
-    ? 'invalid_request_error'
-    : 'api_error';
+/**
+ * Failures that the client acts on although it did not cause them. Everything else that a provider answers is the
+ * provider's fault or the gateway's, never the request's: a client must not be told to change what it sent.
+ */
+const CLIENT_STATUS: Readonly<Record<string, number>> = {
+  context_length_exceeded: 400,
+  funds_missing: 402,
+  channel_empty: 402,
+  queue_full: 429,
+};
+
+/** HTTP status of an error for OpenAI clients. */
+function statusOf(error: AssayError): number {
+  const client = CLIENT_STATUS[error.code];
+  if (client !== undefined) return client;
+  if (error.fault === 'user') return httpStatus(error);
+  const own = httpStatus(error);
+  return own >= 500 ? own : 502;
 }
 
-/** Codes of peers that the client itself can mend. */
-const STATUS_BY_CODE: Readonly<Record<string, number>> = {
-  funds_missing: 402,
-  context_length_exceeded: 400,
-  payment_missing: 502,
-};
+function errorType(error: AssayError): string {
+  const status = statusOf(error);
+  if (status === 429) return 'rate_limit_error';
+  if (status === 402) return 'insufficient_quota';
+  return status < 500 ? 'invalid_request_error' : 'api_error';
+}
 
 /** The body for an error; ours are named, our own mistakes show nothing of their insides. */
 export function openAiError(error: unknown): OpenAiError {
@@ -70,6 +82,5 @@ export function respondOpenAiError(context: Context, error: unknown): Response {
   const body = openAiError(error);
   if (!(error instanceof AssayError)) return context.json(body, 500);
   if (error.code === 'queue_full') context.header('retry-after', String(RETRY_AFTER_SECONDS));
-  const status = STATUS_BY_CODE[error.code] ?? httpStatus(error);
-  return context.json(body, status as 400);
+  return context.json(body, statusOf(error) as 400);
 }

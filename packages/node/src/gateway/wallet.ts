@@ -36,6 +36,7 @@ export type WalletOptions = {
 export type HeldLane = {
   readonly channel: ChannelConfig;
   readonly lane: Lane;
+  /** Gives lane and reservation back; calling it again does nothing. */
   readonly release: () => void;
 };
 
@@ -112,7 +113,10 @@ export function createWallet(options: WalletOptions): Wallet {
     if (lane === undefined) throw lanesBusy(provider);
     account.held.add(lane.lane);
     account.reserved += cost;
+    let released = false;
     const release = (): void => {
+      if (released) return;
+      released = true;
       account.held.delete(lane.lane);
       account.reserved -= cost;
     };

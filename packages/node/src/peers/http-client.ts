@@ -22,6 +22,7 @@ export type PeerRequest = {
   readonly url: string;
   /** Sent as JSON text. */
   readonly body?: string;
+  readonly headers?: Readonly<Record<string, string>>;
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
 };
@@ -36,6 +37,11 @@ const unreachable = (url: string, cause: unknown): AssayError =>
     cause,
   });
 
+const jsonHeaders = (body: string): Record<string, string | number> => ({
+  'content-type': 'application/json',
+  'content-length': Buffer.byteLength(body),
+});
+
 /** Opens the answer of a peer; throws `peer_unreachable` when there is none. */
 export function openAnswer(options: PeerRequest): Promise<IncomingMessage> {
   const url = new URL(options.url);
@@ -45,13 +51,10 @@ export function openAnswer(options: PeerRequest): Promise<IncomingMessage> {
       method: options.method ?? 'GET',
       agent: secure ? agents['https:'] : agents['http:'],
       ...(options.signal ? { signal: options.signal } : {}),
-      headers:
-        options.body === undefined
-          ? {}
-          : {
-              'content-type': 'application/json',
-              'content-length': Buffer.byteLength(options.body),
-            },
+      headers: {
+        ...options.headers,
+        ...(options.body === undefined ? {} : jsonHeaders(options.body)),
+      },
     });
     outgoing.setTimeout(options.timeoutMs ?? RESPONSE_TIMEOUT_MS, () =>
       outgoing.destroy(new Error('timed out')),

@@ -10,7 +10,13 @@ import { openTokenizerOnly } from '@assay/model';
 import { type Hex, toHex } from '@assay/protocol';
 import type { Hono, MiddlewareHandler } from 'hono';
 import { LOCAL_CHAIN_ID } from '../chain/index.js';
-import { type ChainAccess, connectRole, fundLocalRole, resolveRpc } from '../chain-access.js';
+import {
+  type ChainAccess,
+  connectRole,
+  fundLocalRole,
+  ledgerName,
+  resolveRpc,
+} from '../chain-access.js';
 import { createBank } from '../gateway/bank.js';
 import { chatHandler } from '../gateway/chat.js';
 import { createLive, type Live } from '../gateway/live.js';
@@ -62,7 +68,7 @@ export async function startGateway(options: GatewayRoleOptions, log: Logger): Pr
   const useFaucet = options.faucet ?? true;
   if (useFaucet && access.market.chainId === LOCAL_CHAIN_ID) await fundLocalRole(access, 0n);
   const folder = roleFolder(home, 'gateway');
-  const ledger = openRequesterStore(join(folder, 'payments.db'));
+  const ledger = openRequesterStore(join(folder, ledgerName('payments', access.deployment)));
   const live = createLive();
   const { store, follower, market } = await openIndex({ options, access, folder, log, live });
   const requester = requesterOf(access, signer, ledger);

@@ -3,6 +3,7 @@
  * files.
  */
 import { createReadStream, statSync } from 'node:fs';
+import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import {
   type AdmittedJob,
@@ -11,6 +12,7 @@ import {
   computeErrors,
   decodeJobRequest,
   decodeSignedVoucher,
+  loseJob,
   type Provider,
   payJob,
   streamJob,
@@ -24,8 +26,10 @@ import {
   type JobEvent,
   type ProviderInfo,
 } from '@assay/protocol';
+import type { HttpBindings } from '@hono/node-server';
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { Hono } from 'hono';
-import { readRequestText, respondError } from '../http-errors.js';
+import { readIncomingText, respondError } from '../http-errors.js';
 import type { Logger } from '../log.js';
 
 /** A job request is token ids, at most 131,072 of up to 7 characters each. */
@@ -41,9 +45,9 @@ export type ProviderHttpOptions = {
   readonly log: Logger;
 };
 
-export function providerApp(options: ProviderHttpOptions): Hono {
+export function providerApp(options: ProviderHttpOptions): Hono<{ Bindings: HttpBindings }> {
   const { provider, log } = options;
-  const app = new Hono();
+  const app = new Hono<{ Bindings: HttpBindings }>();
   app.onError((error, context) => {
     if (!(error instanceof AssayError))
       log.error({ error: String(error), stack: error.stack }, 'request failed');
@@ -57,15 +61,14 @@ export function providerApp(options: ProviderHttpOptions): Hono {
     if (provider.running.size >= options.queueMax)
       throw computeErrors.overloaded(provider.running.size);
     const request = decodeJobRequest(
-      parseBody(await readRequestText(context.req.raw, JOB_BYTES_MAX)),
+      parseBody(await readIncomingText(context.env.incoming, JOB_BYTES_MAX)),
     );
     const admitted = await admitJob(provider, request);
-    return new Response(jobStream(options, admitted), {
-      headers: { 'content-type': 'application/x-ndjson' },
-    });
+    void writeJobStream(options, admitted, context.env.outgoing);
+    return RESPONSE_ALREADY_SENT;
   });
   app.post('/v1/jobs/:jobId/vouchers', async (context) => {
-    const body = await readRequestText(context.req.raw, VOUCHER_BYTES_MAX);
+    const body = await readIncomingText(context.env.incoming, VOUCHER_BYTES_MAX);
     const voucher = decodeSignedVoucher(parseBody(body));
     const lane = await payJob(provider, idOf(context.req.param('jobId')), voucher);
     const accepted = { lane: lane.lane, maxClaimableAmount: lane.paid };
@@ -124,33 +127,37 @@ export function fileResponse(path: string): Response {
   });
 }
 
-/** One line per event. A reader that goes away ends the job: see `streamJob`. */
-function jobStream(
+/** One line per event, written as it comes. A reader that goes away ends the job: see `streamJob`. */
+async function writeJobStream(
   { provider, log }: ProviderHttpOptions,
   admitted: AdmittedJob,
-): ReadableStream<Uint8Array> {
+  response: ServerResponse,
+): Promise<void> {
+  const { jobId } = admitted;
   const events = streamJob(provider, admitted);
-  const encoder = new TextEncoder();
-  const line = (event: JobEvent): Uint8Array => encoder.encode(`${encodeJson(event)}\n`);
-  return new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      try {
-        const { value, done } = await events.next();
-        if (done) controller.close();
-        else controller.enqueue(line(value));
-      } catch (error) {
-        controller.enqueue(line(errorEvent(error)));
-        controller.close();
-        log.warn({ jobId: admitted.jobId, error: String(error) }, 'job broke off');
-      }
-    },
-    async cancel() {
-      log.info({ jobId: admitted.jobId }, 'reader left');
-      cancelJob(provider, admitted.jobId);
-      await events.return();
-    },
-  });
+  const leave = (): void => {
+    log.info({ jobId }, 'reader left');
+    loseJob(provider, jobId);
+    void events.return();
+  };
+  response.on('close', () => response.writableFinished || leave());
+  response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+  try {
+    for await (const event of events) {
+      if (!response.write(`${encodeJson(event)}\n`)) await drained(response);
+    }
+  } catch (error) {
+    response.write(`${encodeJson(errorEvent(error))}\n`);
+    log.warn({ jobId, error: String(error) }, 'job broke off');
+  }
+  response.end();
 }
+
+/** Resolves when the reader has caught up, or has gone. */
+const drained = (response: ServerResponse): Promise<void> =>
+  new Promise((resolve) => {
+    response.once('drain', resolve).once('close', resolve);
+  });
 
 const errorEvent = (error: unknown): JobEvent =>
   error instanceof AssayError

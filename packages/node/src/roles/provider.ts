@@ -12,6 +12,7 @@ import {
   recoverJobs,
   registerModel,
   type ServedModel,
+  withdrawOffer,
 } from '@assay/compute';
 import { type ModelFile, openModelFile } from '@assay/model';
 import {
@@ -24,13 +25,20 @@ import {
   TIER,
 } from '@assay/protocol';
 import { LOCAL_CHAIN_ID } from '../chain/index.js';
-import { type ChainAccess, connectRole, fundLocalRole, resolveRpc } from '../chain-access.js';
+import {
+  type ChainAccess,
+  connectRole,
+  fundLocalRole,
+  ledgerName,
+  resolveRpc,
+} from '../chain-access.js';
 import { type EngineHost, startEngine } from '../engine/engine-host.js';
 import { isLoopbackHost } from '../guards.js';
 import { loadKey, openHome, roleFolder } from '../home.js';
 import { listen } from '../listen.js';
 import { createLog, type Logger } from '../log.js';
 import { cacheModel, readModelFile, SHIPPED_MODEL_PATH } from '../model-store.js';
+import { listOffersOnChain } from '../offers-on-chain.js';
 import { isSignedBy } from '../signatures.js';
 import { openProviderStore, type ProviderLedger } from '../stores/provider-store.js';
 import { startClaims } from './claims.js';
@@ -72,7 +80,9 @@ export async function startProvider(
   const access = await connectRole(home, resolveRpc(home, options.rpc), account);
   const opened = await openServedModel(home, options);
   const { info } = opened;
-  const store = openProviderStore(join(roleFolder(home, 'provider'), 'provider.db'));
+  const store = openProviderStore(
+    join(roleFolder(home, 'provider'), ledgerName('provider', access.deployment)),
+  );
   const served: ServedModel = { info, generate: wrap(generateWith(opened.engine)) };
   const provider = createProvider({
     signer,
@@ -225,6 +235,7 @@ async function makeKnown({ access, file, info, endpoint, options }: Introduction
     file,
     `${endpoint}/v1/models/${info.modelId}/file#${encodeURIComponent(info.name)}`,
   );
+  await withdrawOtherOffers(access, info.modelId);
   await publishOffer(write, {
     offers: addresses.offers,
     modelId: info.modelId,
@@ -233,6 +244,16 @@ async function makeKnown({ access, file, info, endpoint, options }: Introduction
     tier: TIER.exact,
     endpoint,
   });
+}
+
+/** A provider process serves one model; an offer of an earlier one would send requests into the void. */
+async function withdrawOtherOffers(access: ChainAccess, modelId: Hex): Promise<void> {
+  const { write, deployment } = access;
+  const { offers } = deployment.addresses;
+  for (const offer of await listOffersOnChain(access, { provider: write.account.address })) {
+    if (offer.modelId !== modelId)
+      await withdrawOffer(write, { offers, modelId: offer.modelId, tier: offer.tier });
+  }
 }
 
 async function registerIfNew(

@@ -2,7 +2,6 @@
 import { decodeEnvelope, type Verdict } from '@assay/compute';
 import {
   AssayError,
-  decodeJson,
   encodeJson,
   type Hex,
   type ReceiptEnvelope,
@@ -11,7 +10,7 @@ import { Hono } from 'hono';
 import { type ChainAccess, connectRole, resolveRpc } from '../chain-access.js';
 import { type EngineHost, startEngine } from '../engine/engine-host.js';
 import { loadKey, openHome } from '../home.js';
-import { readRequestText, respondError } from '../http-errors.js';
+import { readRequestJson, respondError } from '../http-errors.js';
 import { listen } from '../listen.js';
 import { createLog, type Logger } from '../log.js';
 import { fetchModel } from '../model-store.js';
@@ -72,7 +71,8 @@ export async function startVerifier(
   };
 }
 
-function verifierApp(
+/** The verifier's HTTP surface over whatever judges a receipt. */
+export function verifierApp(
   verify: (envelope: ReceiptEnvelope) => Promise<VerifierAnswer>,
   log: Logger,
 ): Hono {
@@ -83,8 +83,8 @@ function verifierApp(
   });
   app.get('/v1/verifier', (context) => context.json({ ready: true }));
   app.post('/v1/verify', async (context) => {
-    const text = await readRequestText(context.req.raw, ENVELOPE_BYTES_MAX);
-    const answer = await verify(decodeEnvelope(decodeJson(text)));
+    const body = await readRequestJson(context.req.raw, ENVELOPE_BYTES_MAX);
+    const answer = await verify(decodeEnvelope(body));
     return context.body(encodeJson(answer), 200, { 'content-type': 'application/json' });
   });
   return app;
@@ -124,7 +124,7 @@ type EngineCacheOptions = {
 function engineCache({ home, access, threads }: EngineCacheOptions): EngineCache {
   const open = new Map<Hex, Promise<EngineHost>>();
   const start = async (modelId: Hex): Promise<EngineHost> => {
-    const offers = await listOffersOnChain(access, modelId);
+    const offers = await listOffersOnChain(access, { modelId });
     const modelPath = await fetchModel(
       home,
       modelId,
