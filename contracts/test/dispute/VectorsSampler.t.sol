@@ -108,9 +108,51 @@ contract VectorsSamplerTest is CourtTest {
             sums.shareSum = uint64(sumOf(weights, kept));
             row.shareCut = tokenOf(logits, order[kept - 1]);
         }
-        bytes memory packed = packWords(logits);
-        assertTrue(checker.samplePartial(packed, 0, settings, row, sums), "sums");
+        assertTrue(checker.samplePartial(packWords(logits), 0, settings, row, sums), "sums");
         assertTrue(checker.sampleRow(settings, row, sums), "cuts");
+        assertParts(settings, row, logits, order, sums);
+    }
+
+    /// @dev The same sums from two parts, of which the second begins at another id than 0.
+    function assertParts(
+        Sampler.Settings memory settings,
+        Sampler.Row memory row,
+        int256[] memory logits,
+        uint256[] memory order,
+        Sampler.Sums memory total
+    ) private view {
+        uint256 half = logits.length / 2;
+        if (half == 0) return;
+        Sampler.Sums memory part;
+        uint256 count = total.rankCount == 0 ? order.length : total.rankCount;
+        uint256[] memory weights = weightsOf(settings.tau, logits, order, count);
+        uint256 passed = 0;
+        for (uint256 i = 0; i < count; ++i) {
+            uint64 inShare = passed < total.shareSum ? uint64(weights[i]) : 0;
+            passed += weights[i];
+            if (order[i] >= half) continue;
+            if (total.rankCount != 0) ++part.rankCount;
+            if (total.rankSum != 0) part.rankSum += uint64(weights[i]);
+            part.shareSum += inShare;
+        }
+        bytes memory first = packWords(slice(logits, 0, half));
+        assertTrue(checker.samplePartial(first, 0, settings, row, part), "first part");
+        bytes memory second = packWords(slice(logits, half, logits.length - half));
+        part.rankCount = total.rankCount - part.rankCount;
+        part.rankSum = total.rankSum - part.rankSum;
+        part.shareSum = total.shareSum - part.shareSum;
+        assertTrue(checker.samplePartial(second, uint32(half), settings, row, part), "second part");
+    }
+
+    function slice(int256[] memory values, uint256 from, uint256 size)
+        private
+        pure
+        returns (int256[] memory part)
+    {
+        part = new int256[](size);
+        for (uint256 i = 0; i < size; ++i) {
+            part[i] = values[from + i];
+        }
     }
 
     function weightsOf(uint256 tau, int256[] memory logits, uint256[] memory order, uint256 count)

@@ -1,7 +1,7 @@
 /** `assay deploy`: the contracts on any EVM chain, their addresses in one file. */
 import { type Address, AssayError, isHexOf } from '@assay/protocol';
 import { privateKeyToAccount } from 'viem/accounts';
-import { ensureDeployment } from '../chain-access.js';
+import { ensureDeployment, openChain, type ReadChain } from '../chain-access.js';
 import { openHome } from '../home.js';
 import { type Output, print, table } from './output.js';
 
@@ -15,12 +15,9 @@ export async function deploy(options: DeployOptions): Promise<void> {
   const home = openHome(options.home);
   const token = options.token;
   if (token !== undefined && !isHexOf(token, 20)) throw badToken(token);
-  const { deployment, fresh } = await ensureDeployment(
-    home,
-    options.rpc,
-    deployer(),
-    token as Address | undefined,
-  );
+  const account = deployer();
+  if (token !== undefined) await assertToken((await openChain(options.rpc, account)).read, token);
+  const { deployment, fresh } = await ensureDeployment(home, options.rpc, account, token);
   const rows = Object.entries(deployment.addresses).map(([name, address]) => [name, address]);
   const title = fresh ? 'deployed' : 'already deployed';
   print(
@@ -29,6 +26,42 @@ export async function deploy(options: DeployOptions): Promise<void> {
     `${title} on chain ${deployment.chainId}\n${table(rows)}`,
   );
 }
+
+/** Amounts are in millionths everywhere: prices, the display, the smallest stake. */
+const TOKEN_DECIMALS = 6;
+
+const DECIMALS = [
+  {
+    type: 'function',
+    name: 'decimals',
+    stateMutability: 'view',
+    inputs: [],
+    outputs: [{ name: '', type: 'uint8' }],
+  },
+] as const;
+
+/** Throws `token_unfit` unless a contract with 6 decimals is there: a mistyped address would lock every deposit. */
+export async function assertToken(read: ReadChain, token: Address): Promise<void> {
+  if ((await read.getCode({ address: token })) === undefined)
+    throw tokenUnfit('there is no contract at this address', token);
+  const decimals = await read
+    .readContract({ address: token, abi: DECIMALS, functionName: 'decimals' })
+    .catch((cause: unknown) => {
+      throw tokenUnfit('the contract does not say its decimals', token, cause);
+    });
+  if (decimals !== TOKEN_DECIMALS)
+    throw tokenUnfit(`it has ${decimals} decimals, not ${TOKEN_DECIMALS}`, token);
+}
+
+const tokenUnfit = (reason: string, token: Address, cause?: unknown): AssayError =>
+  new AssayError({
+    code: 'token_unfit',
+    fault: 'user',
+    message: `This cannot be the payment token: ${reason}.`,
+    value: token,
+    remedy: 'Give the address of a token with 6 decimals on this very chain, for example USDC.',
+    cause,
+  });
 
 /** The deployer's key comes from the environment only: an option would be in the shell's history. */
 function deployer() {

@@ -1,7 +1,7 @@
 /** The `assay` command: every sub-command, its options and help. Each lives in a file of its own, loaded when used. */
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { resolveHome } from '../home.js';
-import { EXIT, type Output, printError } from './output.js';
+import { EXIT, endProcess, type Output, printError } from './output.js';
 
 const VERSION = '0.1.0';
 
@@ -79,6 +79,20 @@ function action<T extends Common>(
   };
 }
 
+/**
+ * As {@link action}, for commands that run until they are stopped: what a start that failed has opened by then (engine
+ * threads, servers, child processes) would keep the process alive, so it is ended.
+ */
+function roleAction<T extends Common>(
+  run: (options: T & { home: string }) => Promise<void>,
+): (...parameters: unknown[]) => Promise<void> {
+  const start = action(run);
+  return async (...parameters) => {
+    await start(...parameters);
+    await endProcess();
+  };
+}
+
 function addNetworkCommands(program: Command): void {
   command(
     program,
@@ -91,7 +105,7 @@ function addNetworkCommands(program: Command): void {
     .option('--threads <count>', 'engine threads', integer, 1)
     .option('--check-share <share>', 'share of receipts re-computed at once, 0 to 1', decimal, 1)
     .option('--database <url>', 'PostgreSQL URL for the index (default: SQLite in the data folder)')
-    .action(action(async (options: never) => (await import('./up.js')).up(options)));
+    .action(roleAction(async (options: never) => (await import('./up.js')).up(options)));
   command(program, 'ask <question>', 'ask a model; prints the answer, its price and the check')
     .option('--gateway <url>', 'gateway to ask (default: the one running in the data folder)')
     .option('--model <id>', 'model name or id (default: the first listed)')
@@ -108,6 +122,9 @@ function addNetworkCommands(program: Command): void {
   command(program, 'status', 'the network: chain, contracts, providers, requests, money')
     .option('--gateway <url>', 'gateway to ask')
     .action(action(async (options: never) => (await import('./status.js')).status(options)));
+  role(program, 'wallet', 'addresses of the roles in this data folder, and their money').action(
+    action(async (options: never) => (await import('./wallet.js')).wallet(options)),
+  );
   command(program, 'doctor', 'check this machine and say what to do about each finding').action(
     action(async (options: never) => (await import('./doctor.js')).doctor(options)),
   );
@@ -117,7 +134,7 @@ function addRoleCommands(program: Command): void {
   command(program, 'chain', 'run the embedded chain alone')
     .option('--port <port>', 'port of the JSON-RPC endpoint', integer, 8545)
     .action(
-      action(async (options: never) => (await import('../roles/chain.js')).runChain(options)),
+      roleAction(async (options: never) => (await import('../roles/chain.js')).runChain(options)),
     );
   role(program, 'provider', 'serve a model for money')
     .option('--port <port>', 'port to listen on', integer, 8788)
@@ -135,14 +152,14 @@ function addRoleCommands(program: Command): void {
     .option('--threads <count>', 'engine threads', integer, 1)
     .option('--claim-seconds <seconds>', 'time between claims', integer, 10)
     .action(
-      action(async (options: never) => (await import('../roles/provider.js')).runProvider(options)),
+      roleAction(async (options: never) => (await import('../roles/provider.js')).runProvider(options)),
     );
   role(program, 'verifier', 're-compute receipts for whoever asks')
     .option('--port <port>', 'port to listen on', integer, 8789)
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--threads <count>', 'engine threads', integer, 1)
     .action(
-      action(async (options: never) => (await import('../roles/verifier.js')).runVerifier(options)),
+      roleAction(async (options: never) => (await import('../roles/verifier.js')).runVerifier(options)),
     );
   role(program, 'gateway', 'answer OpenAI clients by buying from providers')
     .option('--port <port>', 'port to listen on', integer, 8787)
@@ -157,7 +174,7 @@ function addRoleCommands(program: Command): void {
     .option('--parallel <count>', 'requests under way at once', integer, 48)
     .option('--database <url>', 'PostgreSQL URL for the index (default: SQLite in the data folder)')
     .action(
-      action(async (options: never) => (await import('../roles/gateway.js')).runGateway(options)),
+      roleAction(async (options: never) => (await import('../roles/gateway.js')).runGateway(options)),
     );
 }
 

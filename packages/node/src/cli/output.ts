@@ -29,6 +29,13 @@ export function printError(output: Output, error: unknown): void {
   process.exitCode = exitCodeOf(error);
 }
 
+/** Ends the process with the exit code that was set, once all that was printed has left. */
+export async function endProcess(): Promise<never> {
+  for (const stream of [process.stdout, process.stderr])
+    await new Promise<void>((resolve) => stream.write('', () => resolve()));
+  process.exit();
+}
+
 type ErrorDocument = { code: string; message: string; value?: string; remedy?: string };
 
 const errorText = ({ code, message, value, remedy }: ErrorDocument): string =>

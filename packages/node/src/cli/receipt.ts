@@ -1,6 +1,6 @@
 /** `assay receipt`: read a receipt, and re-compute it on this machine with nobody's help. */
 import { readFileSync } from 'node:fs';
-import { decodeEnvelope, type Verdict, verifyReceipt } from '@assay/compute';
+import { assertEvidence, decodeEnvelope, reexecute, type Verdict } from '@assay/compute';
 import { createWasmBackend } from '@assay/engine';
 import { openModelFile, type Tokenizer } from '@assay/model';
 import {
@@ -12,7 +12,7 @@ import {
   type ReceiptEnvelope,
 } from '@assay/protocol';
 import { cachedModel, fetchModel, readModelFile } from '../model-store.js';
-import { fetchGateway } from './gateway-client.js';
+import { fetchGateway, gatewayHeaders } from './gateway-client.js';
 import { EXIT, type Output, print, table } from './output.js';
 import { gatewayUrl } from './run-file.js';
 
@@ -63,45 +63,88 @@ function receiptText({ jobId, job, receipt }: ReceiptEnvelope): string {
   ]);
 }
 
+/** What verification found; `invalid`: the receipt does not count at all, whatever its tokens are. */
+type Found =
+  | (Verdict & { readonly tokenizer: Tokenizer })
+  | { readonly result: 'invalid'; readonly reason: string };
+
 /** Exit 0: identical. Exit 1: different, or the receipt does not count. */
 export async function verifyReceiptCommand(options: ReceiptOptions, id: string): Promise<void> {
-  const envelope = await loadEnvelope(options, id);
-  if (envelope.jobId !== id.toLowerCase()) throw wrongReceipt(id, envelope.jobId);
+  const startedMs = performance.now();
+  const found = await judge(options, id);
+  const seconds = Math.round(performance.now() - startedMs) / 1_000;
+  const { tokenizer: _, ...verdict } = { tokenizer: undefined, ...found };
+  print(options, { ...verdict, receipt: id, seconds }, verdictText(found, seconds));
+  if (found.result !== 'identical') process.exitCode = EXIT.refused;
+}
+
+/** Codes that say that the receipt itself is wrong: its shape, its evidence, or what no honest engine can be fed. */
+const INVALID_CODES = new Set([
+  'receipt_invalid',
+  'malformed_message',
+  'context_too_long',
+  'token_invalid',
+  'sampler_invalid',
+]);
+
+async function judge(options: ReceiptOptions, id: string): Promise<Found> {
+  try {
+    const envelope = await loadEnvelope(options, id);
+    if (envelope.jobId !== id.toLowerCase()) throw wrongReceipt(id, envelope.jobId);
+    return await recompute(options, envelope);
+  } catch (error) {
+    const { code, message } = error as { code?: unknown; message: string };
+    if (typeof code !== 'string' || !INVALID_CODES.has(code)) throw error;
+    return { result: 'invalid', reason: message };
+  }
+}
+
+async function recompute(options: ReceiptOptions, envelope: ReceiptEnvelope): Promise<Found> {
+  await assertEvidence(envelope);
   const modelPath = await findModel(options, envelope.job.modelId);
   const { model, tokenizer, identity } = openModelFile(readModelFile(modelPath));
   if (identity.modelId !== envelope.job.modelId) throw wrongModel(identity.modelId);
   const contextLength = envelope.inputTokens.length + envelope.outputTokens.length;
   const session = createWasmBackend().createSession(model, { contextLength });
-  const startedMs = performance.now();
-  const verdict = await verifyReceipt({ envelope, session });
-  const seconds = Math.round(performance.now() - startedMs) / 1_000;
-  print(
-    options,
-    { ...verdict, receipt: id, model: envelope.job.modelId, seconds },
-    verdictText(verdict, tokenizer, seconds),
-  );
-  if (verdict.result === 'different') process.exitCode = EXIT.refused;
+  return { ...reexecute({ envelope, session }), tokenizer };
 }
 
 async function loadEnvelope(options: ReceiptOptions, id: string): Promise<ReceiptEnvelope> {
   if (options.file === undefined) return decodeEnvelope((await fetchStored(options, id)).envelope);
-  const document = decodeJson(readFileSync(options.file, 'utf8')) as { envelope?: unknown };
-  return decodeEnvelope(document.envelope ?? document);
+  const document = readReceiptFile(options.file);
+  return decodeEnvelope((document as { envelope?: unknown } | null)?.envelope ?? document);
+}
+
+function readReceiptFile(path: string): unknown {
+  try {
+    return decodeJson(readFileSync(path, 'utf8'));
+  } catch (cause) {
+    throw new AssayError({
+      code: 'receipt_file_unreadable',
+      fault: 'user',
+      message: 'The receipt file cannot be read, or is not JSON.',
+      value: path,
+      remedy: 'Give --file what `assay receipt show ID --json` printed.',
+      cause,
+    });
+  }
 }
 
 /** The model from the cache, else from the gateway; its id is recomputed either way. */
 async function findModel(options: ReceiptOptions, modelId: Hex): Promise<string> {
   const cached = cachedModel(options.home, modelId);
-  return cached ?? fetchModel(options.home, modelId, [gatewayUrl(options.home, options.gateway)]);
+  if (cached !== undefined) return cached;
+  const gateway = gatewayUrl(options.home, options.gateway);
+  return fetchModel(options.home, modelId, [gateway], gatewayHeaders());
 }
 
-function verdictText(verdict: Verdict, tokenizer: Tokenizer, seconds: number): string {
-  if (verdict.result === 'identical')
-    return `identical: all ${verdict.tokens} tokens re-computed in ${seconds} s`;
-  const { position, expected, found } = verdict;
+function verdictText(found: Found, seconds: number): string {
+  if (found.result === 'invalid') return `invalid: ${found.reason}`;
+  if (found.result === 'identical')
+    return `identical: all ${found.tokens} tokens re-computed in ${seconds} s`;
   const show = (token: number): string =>
-    JSON.stringify(tokenizer.decode([token], { special: true }));
-  return `different at token ${position}: the model gives ${show(expected)}, the receipt says ${show(found)}`;
+    JSON.stringify(found.tokenizer.decode([token], { special: true }));
+  return `different at token ${found.position}: the model gives ${show(found.expected)}, the receipt says ${show(found.found)}`;
 }
 
 const wrongReceipt = (wanted: string, found: Hex): AssayError =>
