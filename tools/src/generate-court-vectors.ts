@@ -16,6 +16,7 @@ import {
   exp2n,
   matrixAt,
   nextToken,
+  referenceOps as ops,
   randomEngineModel,
   ropeSteps,
   roundShift,
@@ -28,7 +29,6 @@ import {
   type W8Matrix,
 } from '@assay/engine';
 import { bigEndian, concat, keccak, toHex } from '@assay/protocol';
-import * as ops from '../../packages/engine/dist/reference/ops.js';
 
 export type GeneratedFile = { readonly name: string; readonly text: string };
 

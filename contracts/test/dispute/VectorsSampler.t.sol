@@ -123,25 +123,35 @@ contract VectorsSamplerTest is CourtTest {
     ) private view {
         uint256 half = logits.length / 2;
         if (half == 0) return;
-        Sampler.Sums memory part;
+        Sampler.Sums memory part = firstPart(settings.tau, logits, order, total);
+        bytes memory packed = packWords(slice(logits, 0, half));
+        assertTrue(checker.samplePartial(packed, 0, settings, row, part), "first part");
+        packed = packWords(slice(logits, half, logits.length - half));
+        part.rankCount = total.rankCount - part.rankCount;
+        part.rankSum = total.rankSum - part.rankSum;
+        part.shareSum = total.shareSum - part.shareSum;
+        uint32 first = uint32(half);
+        assertTrue(checker.samplePartial(packed, first, settings, row, part), "second part");
+    }
+
+    /// @dev What the lower half of the ids adds to the totals.
+    function firstPart(
+        uint256 tau,
+        int256[] memory logits,
+        uint256[] memory order,
+        Sampler.Sums memory total
+    ) private view returns (Sampler.Sums memory part) {
         uint256 count = total.rankCount == 0 ? order.length : total.rankCount;
-        uint256[] memory weights = weightsOf(settings.tau, logits, order, count);
+        uint256[] memory weights = weightsOf(tau, logits, order, count);
         uint256 passed = 0;
         for (uint256 i = 0; i < count; ++i) {
             uint64 inShare = passed < total.shareSum ? uint64(weights[i]) : 0;
             passed += weights[i];
-            if (order[i] >= half) continue;
+            if (order[i] >= logits.length / 2) continue;
             if (total.rankCount != 0) ++part.rankCount;
             if (total.rankSum != 0) part.rankSum += uint64(weights[i]);
             part.shareSum += inShare;
         }
-        bytes memory first = packWords(slice(logits, 0, half));
-        assertTrue(checker.samplePartial(first, 0, settings, row, part), "first part");
-        bytes memory second = packWords(slice(logits, half, logits.length - half));
-        part.rankCount = total.rankCount - part.rankCount;
-        part.rankSum = total.rankSum - part.rankSum;
-        part.shareSum = total.shareSum - part.shareSum;
-        assertTrue(checker.samplePartial(second, uint32(half), settings, row, part), "second part");
     }
 
     function slice(int256[] memory values, uint256 from, uint256 size)

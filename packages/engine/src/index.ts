@@ -10,6 +10,7 @@ export * from './integer.js';
 export { type HashFunction, merkleRootOf } from './merkle.js';
 export * from './model-config.js';
 export * from './op-table.js';
+export * as referenceOps from './reference/ops.js';
 export { referenceBackend } from './reference/session.js';
 export * from './rope-steps.js';
 export * from './safetensors/index.js';

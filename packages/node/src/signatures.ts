@@ -1,6 +1,7 @@
 /**
- * secp256k1 in WebAssembly (libsecp256k1 through tiny-secp256k1) for roles that sign and check several messages per answer:
- * about five times faster than the JavaScript that the page uses, with the same answers (`signatures.test.ts`).
+ * secp256k1 in WebAssembly (libsecp256k1 through tiny-secp256k1) for roles that sign and check several messages per
+ * answer: about five times faster than the JavaScript that the page uses, with the same answers
+ * (`signatures.test.ts`).
  */
 import type { CheckSignature, Signer } from '@assay/compute';
 import { type Address, fromHex, type Hex, keccak, toHex } from '@assay/protocol';

@@ -1,7 +1,7 @@
 /**
- * EIP-712 digests, compiled once per message type: the type hash and the layout of its words are worked out when a type is
- * declared, and the domain separator when a domain is first used, so that a digest costs a few hashes and no parsing. Knows
- * only the field types that our messages have. `eip712.test.ts` holds it against viem.
+ * EIP-712 digests, compiled once per message type: the type hash and the layout of its words are worked out when a
+ * type is declared, and the domain separator when a domain is first used, so that a digest costs a few hashes and no
+ * parsing. Knows only the field types that our messages have. `eip712.test.ts` holds it against viem.
  */
 import { assert } from './errors.js';
 import { keccak } from './hash.js';

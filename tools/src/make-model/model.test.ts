@@ -40,7 +40,7 @@ describe('models/assay-mini.gguf', () => {
     ['receipt', 'What is a receipt?'],
     ['voucher', 'What is a voucher?'],
     ['provider-lies', 'What happens if a provider lies?'],
-    ['start', 'How do I start Assay?'],
+    ['start', 'How do I start the network?'],
     ['thanks', 'Thank you!'],
   ])('answers %s to the letter in the exact engine', (name, question) => {
     const intent = library.intents.find((one) => one.name === name)!;

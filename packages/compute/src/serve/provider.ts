@@ -6,9 +6,7 @@
  * a crash cut off are settled for their paid part by {@link recoverJobs}.
  */
 import {
-  type AssayError,
   type ChannelConfig,
-  CLOCK_SKEW_MAX_SECONDS,
   channelId,
   commitTokens,
   computeDomain,
@@ -31,13 +29,13 @@ import {
   STREAM_INCREMENT_TOKENS,
   settlementDomain,
   UNPAID_INCREMENTS_MAX,
-  WITHDRAW_DELAY_MIN_SECONDS,
 } from '@assay/protocol';
 import * as errors from '../errors.js';
 import { finishOf, streamHeadOf } from '../evidence.js';
 import { applyVoucher, completeJob, dropJob, type Lane, newLane, startJob } from '../lane.js';
 import type { CheckSignature } from '../signature.js';
 import type { Market, Signer } from '../types.js';
+import { checkChannel, checkTerms } from './job-terms.js';
 
 /** Time a payer has to send the voucher of an increment before its stream ends. */
 export const VOUCHER_TIMEOUT_MS = 15_000;
@@ -462,39 +460,4 @@ function splitAtHeads(chunk: readonly number[], count: number): readonly (readon
     start += room;
   }
   return parts;
-}
-
-function checkTerms(context: ProviderContext, { job, inputTokens, salt }: JobRequest): void {
-  if (job.provider.toLowerCase() !== context.signer.address.toLowerCase())
-    throw errors.wrongRecipient(job.provider);
-  const nowSeconds = BigInt(Math.floor(context.nowMs() / 1000));
-  if (job.expiresAt + BigInt(CLOCK_SKEW_MAX_SECONDS) < nowSeconds)
-    throw errors.jobExpired(job.expiresAt);
-  const model = context.models.get(job.modelId);
-  if (model === undefined) throw errors.modelUnknown(job.modelId);
-  const { inputPrice, outputPrice, contextLength } = model.info;
-  if (job.inputPrice < inputPrice || job.outputPrice < outputPrice)
-    throw errors.priceRefused(`${job.inputPrice}/${job.outputPrice}`);
-  if (job.inputCount === 0) throw errors.malformedMessage('inputCount', 0);
-  if (job.outputCountMax === 0) throw errors.malformedMessage('outputCountMax', 0);
-  const total = job.inputCount + job.outputCountMax;
-  if (total > contextLength) throw errors.contextTooLong(total, contextLength);
-  if (inputTokens.length !== job.inputCount || commitTokens(salt, inputTokens) !== job.inputRoot)
-    throw errors.commitmentMismatch('prompt', job.inputRoot);
-}
-
-function checkChannel(context: ProviderContext, { job, channel }: JobRequest, id: Hex): void {
-  const unfit = (reason: string, value: unknown): AssayError => errors.channelUnfit(reason, value);
-  if (id !== job.channelId) throw errors.commitmentMismatch('channel', job.channelId);
-  if (channel.receiver.toLowerCase() !== context.signer.address.toLowerCase())
-    throw unfit('it pays somebody else', channel.receiver);
-  if (channel.token.toLowerCase() !== context.market.token.toLowerCase())
-    throw unfit('it holds another token', channel.token);
-  const authorizer =
-    BigInt(channel.payerAuthorizer) === 0n ? channel.payer : channel.payerAuthorizer;
-  if (authorizer.toLowerCase() !== job.requester.toLowerCase())
-    throw unfit('the requester may not sign its vouchers', job.requester);
-  const delayMin = context.withdrawDelayMinSeconds ?? WITHDRAW_DELAY_MIN_SECONDS;
-  if (channel.withdrawDelay < delayMin)
-    throw unfit('its withdrawal delay is too short', channel.withdrawDelay);
 }

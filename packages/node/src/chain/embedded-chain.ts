@@ -142,8 +142,8 @@ async function withClient<T>(state: State, work: (client: RpcClient) => Promise<
 }
 
 /**
- * anvil resolves `latest` to a number before it runs a call; when a block is sealed in between, the state of that number
- * is pruned and the call fails. Nothing was wrong with it, so it is made again.
+ * anvil resolves `latest` to a number before it runs a call; when a block is sealed in between, the state of that
+ * number is pruned and the call fails. Nothing was wrong with it, so it is made again.
  */
 const OVERTAKEN = 'BlockOutOfRangeError';
 const OVERTAKEN_TRIES_MAX = 5;

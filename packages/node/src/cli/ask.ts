@@ -60,7 +60,9 @@ function checkText(check: Check | null): string {
 }
 
 async function firstModel(gateway: string): Promise<string> {
-  const { data } = (await fetchGateway({ url: `${gateway}/v1/models` })) as { data: { id: string }[] };
+  const { data } = (await fetchGateway({ url: `${gateway}/v1/models` })) as {
+    data: { id: string }[];
+  };
   const first = data[0];
   if (first === undefined) {
     throw new AssayError({

@@ -1,4 +1,6 @@
-/** The gateway as the command line calls it: with the key of `ASSAY_API_KEY`, and refusals that say whose fault it is. */
+/**
+ * The gateway as the command line calls it: with the key of `ASSAY_API_KEY`, and refusals that say whose fault it is.
+ */
 import { AssayError } from '@assay/protocol';
 import { fetchJson, type PeerRequest } from '../peers/http-client.js';
 

@@ -152,14 +152,18 @@ function addRoleCommands(program: Command): void {
     .option('--threads <count>', 'engine threads', integer, 1)
     .option('--claim-seconds <seconds>', 'time between claims', integer, 10)
     .action(
-      roleAction(async (options: never) => (await import('../roles/provider.js')).runProvider(options)),
+      roleAction(async (options: never) =>
+        (await import('../roles/provider.js')).runProvider(options),
+      ),
     );
   role(program, 'verifier', 're-compute receipts for whoever asks')
     .option('--port <port>', 'port to listen on', integer, 8789)
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--threads <count>', 'engine threads', integer, 1)
     .action(
-      roleAction(async (options: never) => (await import('../roles/verifier.js')).runVerifier(options)),
+      roleAction(async (options: never) =>
+        (await import('../roles/verifier.js')).runVerifier(options),
+      ),
     );
   role(program, 'gateway', 'answer OpenAI clients by buying from providers')
     .option('--port <port>', 'port to listen on', integer, 8787)
@@ -174,7 +178,9 @@ function addRoleCommands(program: Command): void {
     .option('--parallel <count>', 'requests under way at once', integer, 48)
     .option('--database <url>', 'PostgreSQL URL for the index (default: SQLite in the data folder)')
     .action(
-      roleAction(async (options: never) => (await import('../roles/gateway.js')).runGateway(options)),
+      roleAction(async (options: never) =>
+        (await import('../roles/gateway.js')).runGateway(options),
+      ),
     );
 }
 

@@ -65,20 +65,35 @@ function receiptText({ jobId, job, receipt }: ReceiptEnvelope): string {
 
 /** What verification found; `invalid`: the receipt does not count at all, whatever its tokens are. */
 type Found =
-  | (Verdict & { readonly tokenizer: Tokenizer })
+  | {
+      readonly result: 'computed';
+      readonly model: Hex;
+      readonly verdict: Verdict;
+      readonly tokenizer: Tokenizer;
+    }
   | { readonly result: 'invalid'; readonly reason: string };
 
 /** Exit 0: identical. Exit 1: different, or the receipt does not count. */
 export async function verifyReceiptCommand(options: ReceiptOptions, id: string): Promise<void> {
+  const document = await loadDocument(options, id);
   const startedMs = performance.now();
-  const found = await judge(options, id);
+  const found = await judge(options, id, document);
   const seconds = Math.round(performance.now() - startedMs) / 1_000;
-  const { tokenizer: _, ...verdict } = { tokenizer: undefined, ...found };
-  print(options, { ...verdict, receipt: id, seconds }, verdictText(found, seconds));
-  if (found.result !== 'identical') process.exitCode = EXIT.refused;
+  if (found.result === 'invalid') {
+    print(options, { ...found, receipt: id, seconds }, `invalid: ${found.reason}`);
+    process.exitCode = EXIT.refused;
+    return;
+  }
+  const { verdict, tokenizer, model } = found;
+  print(
+    options,
+    { ...verdict, receipt: id, model, seconds },
+    verdictText(verdict, tokenizer, seconds),
+  );
+  if (verdict.result === 'different') process.exitCode = EXIT.refused;
 }
 
-/** Codes that say that the receipt itself is wrong: its shape, its evidence, or what no honest engine can be fed. */
+/** Codes of a receipt that is itself wrong: its shape, its evidence, or tokens that no honest engine can be fed. */
 const INVALID_CODES = new Set([
   'receipt_invalid',
   'malformed_message',
@@ -87,10 +102,11 @@ const INVALID_CODES = new Set([
   'sampler_invalid',
 ]);
 
-async function judge(options: ReceiptOptions, id: string): Promise<Found> {
+async function judge(options: ReceiptOptions, id: string, document: unknown): Promise<Found> {
   try {
-    const envelope = await loadEnvelope(options, id);
+    const envelope = decodeEnvelope(document);
     if (envelope.jobId !== id.toLowerCase()) throw wrongReceipt(id, envelope.jobId);
+    await assertEvidence(envelope);
     return await recompute(options, envelope);
   } catch (error) {
     const { code, message } = error as { code?: unknown; message: string };
@@ -100,19 +116,20 @@ async function judge(options: ReceiptOptions, id: string): Promise<Found> {
 }
 
 async function recompute(options: ReceiptOptions, envelope: ReceiptEnvelope): Promise<Found> {
-  await assertEvidence(envelope);
   const modelPath = await findModel(options, envelope.job.modelId);
   const { model, tokenizer, identity } = openModelFile(readModelFile(modelPath));
   if (identity.modelId !== envelope.job.modelId) throw wrongModel(identity.modelId);
   const contextLength = envelope.inputTokens.length + envelope.outputTokens.length;
   const session = createWasmBackend().createSession(model, { contextLength });
-  return { ...reexecute({ envelope, session }), tokenizer };
+  const verdict = reexecute({ envelope, session });
+  return { result: 'computed', model: identity.modelId, verdict, tokenizer };
 }
 
-async function loadEnvelope(options: ReceiptOptions, id: string): Promise<ReceiptEnvelope> {
-  if (options.file === undefined) return decodeEnvelope((await fetchStored(options, id)).envelope);
+async function loadDocument(options: ReceiptOptions, id: string): Promise<unknown> {
+  if (!isHexOf(id, 32)) throw badId(id);
+  if (options.file === undefined) return (await fetchStored(options, id)).envelope;
   const document = readReceiptFile(options.file);
-  return decodeEnvelope((document as { envelope?: unknown } | null)?.envelope ?? document);
+  return (document as { envelope?: unknown } | null)?.envelope ?? document;
 }
 
 function readReceiptFile(path: string): unknown {
@@ -138,13 +155,13 @@ async function findModel(options: ReceiptOptions, modelId: Hex): Promise<string>
   return fetchModel(options.home, modelId, [gateway], gatewayHeaders());
 }
 
-function verdictText(found: Found, seconds: number): string {
-  if (found.result === 'invalid') return `invalid: ${found.reason}`;
-  if (found.result === 'identical')
-    return `identical: all ${found.tokens} tokens re-computed in ${seconds} s`;
+function verdictText(verdict: Verdict, tokenizer: Tokenizer, seconds: number): string {
+  if (verdict.result === 'identical')
+    return `identical: all ${verdict.tokens} tokens re-computed in ${seconds} s`;
+  const { position, expected, found } = verdict;
   const show = (token: number): string =>
-    JSON.stringify(found.tokenizer.decode([token], { special: true }));
-  return `different at token ${found.position}: the model gives ${show(found.expected)}, the receipt says ${show(found.found)}`;
+    JSON.stringify(tokenizer.decode([token], { special: true }));
+  return `different at token ${position}: the model gives ${show(expected)}, the receipt says ${show(found)}`;
 }
 
 const wrongReceipt = (wanted: string, found: Hex): AssayError =>

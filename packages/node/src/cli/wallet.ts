@@ -1,46 +1,129 @@
 /** `assay wallet`: the address of each role in this data folder and what it owns on the chain. Reads, never spends. */
 import { readChannel, readReceiver, readStake } from '@assay/compute';
-import { type Address, AssayError, formatAmount, type Hex } from '@assay/protocol';
+import { type Address, AssayError, formatAmount } from '@assay/protocol';
 import { channelsAbi } from '@assay/protocol/abi';
 import { formatEther } from 'viem';
-import { type ChainAccess, connectRole, openChain, type ReadChain, resolveRpc } from '../chain-access.js';
+import type { PrivateKeyAccount } from 'viem/accounts';
+import {
+  type ChainAccess,
+  connectRole,
+  openChain,
+  resolveRpc,
+  tokenBalance,
+} from '../chain-access.js';
 import { listKeys, loadKey } from '../home.js';
 import { type Output, print, table } from './output.js';
 
 export type WalletOptions = Output & { readonly home: string; readonly rpc?: string };
 
 /** Money of one address in atomic units; `coin` in wei. */
-type Money = {
-  readonly coin: bigint;
-  /** Absent while the contracts of the chain are not known in this data folder. */
-  readonly tokens?: bigint;
-  readonly stake?: bigint;
-  /** Earned by vouchers and claimed, over all time; `unsettled` is the part not paid out yet. */
-  readonly earned?: bigint;
-  readonly unsettled?: bigint;
-  /** Own deposits in channels that nobody has claimed. */
-  readonly inChannels?: bigint;
+export type Money = { readonly coin: bigint; readonly tokens: TokenMoney | null };
+
+export type TokenMoney = {
+  readonly held: bigint;
+  /** In the stake contract, also what is on its way out. */
+  readonly stake: bigint;
+  /** Claimed by vouchers over all time; `unsettled` is the part that has not been paid out. */
+  readonly earned: bigint;
+  readonly unsettled: bigint;
+  /** Deposited by this address in its own channels and claimed by nobody. */
+  readonly inChannels: bigint;
 };
 
-type Entry = { readonly role: string; readonly address: Address; readonly money: Money | null };
+/** Codes that leave the addresses to be shown without money, or coin without tokens. */
+const NO_CHAIN = new Set(['network_not_running', 'chain_unreachable']);
 
-/** Prints the addresses alone if no chain is named or none answers. */
 export async function wallet(options: WalletOptions): Promise<void> {
   const { home } = options;
-  const rpc = knownRpc(home, options.rpc);
-  const entries: Entry[] = [];
+  const accounts = listKeys(home).map((role) => ({ role, account: loadKey(home, role).account }));
+  const money: (Money | undefined)[] = [];
   let problem: AssayError | undefined;
-  for (const role of listKeys(home)) {
-    const { account } = loadKey(home, role);
-    const money =
-      rpc === undefined || problem !== undefined
-        ? null
-        : await readMoney(home, rpc, account).catch((error: unknown) => {
-            problem = chainProblem(error);
-            return null;
-          });
-    entries.push({ role, address: account.address, money });
+  try {
+    for (const { account } of accounts)
+      money.push(await readMoney(home, resolveRpc(home, options.rpc), account));
+  } catch (error) {
+    if (!(error instanceof AssayError && NO_CHAIN.has(error.code))) throw error;
+    problem = error;
   }
-  const chain = { rpc: rpc ?? null, error: problem?.toJSON() ?? null };
-  print(options, { chain, roles: entries }, walletText(entries, rpc, problem));
+  const roles = accounts.map(({ role, account }, index) => ({
+    role,
+    address: account.address,
+    money: money[index] ?? null,
+  }));
+  print(options, { roles, problem: problem?.toJSON() ?? null }, walletText(roles, problem));
+}
+
+/** What the chain says of one address; without known contracts only its coin. */
+export async function readMoney(
+  home: string,
+  rpcUrl: string,
+  account: PrivateKeyAccount,
+): Promise<Money> {
+  const { address } = account;
+  try {
+    const access = await connectRole(home, rpcUrl, account);
+    const coin = await access.read.getBalance({ address });
+    return { coin, tokens: await readTokens(access, address) };
+  } catch (error) {
+    if (!(error instanceof AssayError && error.code === 'not_deployed')) throw error;
+    const { read } = await openChain(rpcUrl, account);
+    return { coin: await read.getBalance({ address }), tokens: null };
+  }
+}
+
+async function readTokens(access: ChainAccess, address: Address): Promise<TokenMoney> {
+  const { read, market, deployment } = access;
+  const { channels, token } = market;
+  const [held, { staked }, receiver, inChannels] = await Promise.all([
+    tokenBalance(access, address),
+    readStake(read, { stake: deployment.addresses.stake, provider: address }),
+    readReceiver(read, { channels, receiver: address, token }),
+    unclaimedDeposits(access, address),
+  ]);
+  const { totalClaimed, unsettled } = receiver;
+  return { held, stake: staked, earned: totalClaimed, unsettled, inChannels };
+}
+
+async function unclaimedDeposits(
+  { read, market, deployment }: ChainAccess,
+  payer: Address,
+): Promise<bigint> {
+  const { channels } = market;
+  const opened = await read.getContractEvents({
+    address: channels,
+    abi: channelsAbi,
+    eventName: 'ChannelOpened',
+    args: { payer },
+    fromBlock: BigInt(deployment.startBlock),
+  });
+  const states = await Promise.all(
+    opened.map(({ args }) => readChannel(read, { channels, channelId: args.channelId! })),
+  );
+  return states.reduce((sum, { available }) => sum + available, 0n);
+}
+
+type Entry = {
+  readonly role: string;
+  readonly address: Address;
+  readonly money: Money | null;
+};
+
+function walletText(roles: readonly Entry[], problem: AssayError | undefined): string {
+  if (roles.length === 0) return 'no role has a key in this data folder yet; each makes its own';
+  const text = table(roles.map(({ role, address, money }) => [role, address, ...cells(money)]));
+  return problem === undefined ? text : `${text}\n\nno money shown: ${problem.message}`;
+}
+
+function cells(money: Money | null): readonly string[] {
+  if (money === null) return [];
+  const coin = `coin ${Number(formatEther(money.coin)).toFixed(4)}`;
+  if (money.tokens === null) return [coin, 'contracts not known here'];
+  const { held, stake, earned, unsettled, inChannels } = money.tokens;
+  return [
+    coin,
+    `holds ${formatAmount(held)}`,
+    `stake ${formatAmount(stake)}`,
+    `earned ${formatAmount(earned)} (${formatAmount(unsettled)} not paid out)`,
+    `in channels ${formatAmount(inChannels)}`,
+  ];
 }

@@ -185,8 +185,8 @@ const providerInfo = (
 type FundedChannel = { balance: bigint; totalClaimed: bigint; withdrawing: boolean };
 
 /**
- * A channel that was looked at this lately is not looked at again while it has enough: the payer cannot leave it in less
- * than the withdrawal delay, which is fifteen minutes or more.
+ * A channel that was looked at this lately is not looked at again while it has enough: the payer cannot leave it in
+ * less than the withdrawal delay, which is fifteen minutes or more.
  */
 const CHANNEL_FRESH_MS = 10_000;
 

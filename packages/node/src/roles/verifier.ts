@@ -1,11 +1,6 @@
 /** `assay verifier`: re-computes receipts for whoever asks, one after another, and says what it found. */
 import { decodeEnvelope, type Verdict } from '@assay/compute';
-import {
-  AssayError,
-  encodeJson,
-  type Hex,
-  type ReceiptEnvelope,
-} from '@assay/protocol';
+import { AssayError, encodeJson, type Hex, type ReceiptEnvelope } from '@assay/protocol';
 import { Hono } from 'hono';
 import { type ChainAccess, connectRole, resolveRpc } from '../chain-access.js';
 import { type EngineHost, startEngine } from '../engine/engine-host.js';

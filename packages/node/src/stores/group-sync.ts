@@ -1,8 +1,9 @@
 /**
- * Group commit for SQLite: a commit returns once the operating system has it (so `kill -9` of the process loses nothing),
- * and all commits of a short time reach the disk together, off the main thread. A power cut can lose the last
- * {@link SYNC_INTERVAL_MS}: for a provider the vouchers of that moment, for a payer nothing that it could not sign again.
- * One commit per write would cost some milliseconds of the event loop each, ten times per answer (see docs/decisions).
+ * Group commit for SQLite: a commit returns once the operating system has it (so `kill -9` of the process loses
+ * nothing), and all commits of a short time reach the disk together, off the main thread. A power cut can lose the
+ * last {@link SYNC_INTERVAL_MS}: for a provider the vouchers of that moment, for a payer nothing that it could not
+ * sign again. One commit per write would cost some milliseconds of the event loop each, ten times per answer (see
+ * docs/decisions).
  */
 import { open, stat } from 'node:fs/promises';
 
