@@ -302,7 +302,12 @@ describe('after all this', () => {
   it('the command line says the same', () => {
     const asked = network.assay('ask', 'What is Assay?', '--json');
     expect(asked.status).toBe(0);
-    const { receipt, check, usage, model } = JSON.parse(asked.stdout) as Record<string, never>;
+    const { receipt, check, usage, model } = JSON.parse(asked.stdout) as {
+      receipt: string;
+      check: object;
+      usage: object;
+      model: string;
+    };
     expect({ check, model }).toMatchObject({ check: { result: 'identical' }, model: MODEL });
     expect(usage).toHaveProperty('total_tokens');
     const verified = network.assay('receipt', 'verify', receipt, '--json');

@@ -20,10 +20,6 @@ export type PackedMatrix = {
   readonly exponent: number;
 };
 
-/** Bytes that a matrix takes in the arena, alignment apart. */
-export const packedBytes = ({ rows, cols }: W8Matrix): number =>
-  paddedRows(rows) * (cols + (2 * cols) / BLOCK_SIZE + 1);
-
 export function packMatrix(arena: Arena, matrix: W8Matrix): PackedMatrix {
   const rows = paddedRows(matrix.rows);
   const blocks = matrix.cols / BLOCK_SIZE;

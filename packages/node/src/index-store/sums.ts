@@ -101,13 +101,3 @@ async function moveTable<T extends 'money' | 'earnings'>(
   const columns = Object.keys(table === 'money' ? NO_MONEY : NO_EARNINGS);
   await upsertRows(db, { table, keys: [key], columns, rows: kept as never });
 }
-
-/** The stored sums, to be compared with sums made anew. */
-export async function readSums(db: Reader): Promise<Sums> {
-  const sums = emptySums();
-  for (const row of await db.selectFrom('money').selectAll().execute())
-    sums.money.set(row.pot, row);
-  for (const row of await db.selectFrom('earnings').selectAll().execute())
-    sums.earnings.set(row.account_id, row);
-  return sums;
-}
