@@ -1,6 +1,6 @@
 /**
  * The data folder: keys, databases, cached model files, logs. One folder holds one network's local memory. Money is in
- * `keys/`, `chain/`, `provider/provider.db` and `gateway/payments.db`; `deployments/` is copied from who deployed;
+ * `keys/`, `chain/`, `provider/*.db` and `gateway/payments-*.db`; `deployments/` is copied from who deployed;
  * never delete these. `models/`, `logs/`, `run/` come back. `gateway/index.db` half: see ARCHITECTURE.md,
  * "Processes".
  */

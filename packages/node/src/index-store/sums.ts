@@ -3,15 +3,7 @@
  * change moves it by the difference of what the rows were worth before and after; a rollback is a change like any
  * other.
  */
-import {
-  addAmounts,
-  deleteRows,
-  type Reader,
-  type Row,
-  readRows,
-  upsertRows,
-  type Writer,
-} from './rows.js';
+import { addAmounts, deleteRows, type Row, readRows, upsertRows, type Writer } from './rows.js';
 import type { EarningsRow, MoneyRow } from './schema.js';
 import type { State } from './state.js';
 
