@@ -31,6 +31,8 @@ describe('lane', () => {
     expect(() => applyVoucher(lane, nextVoucher(lane, 21n), 20n)).toThrow(
       code('malformed_message'),
     );
+    const overtaken = { ...nextVoucher(lane, 10n), receiptRoot: digest(9) };
+    expect(() => applyVoucher(lane, overtaken, 20n)).toThrow(code('voucher_stale'));
     const foreign = { ...nextVoucher(lane, 20n), receiptRoot: digest(9) };
     expect(() => applyVoucher(lane, foreign, 20n)).toThrow(code('malformed_message'));
     const otherLane = { ...nextVoucher(lane, 20n), lane: 1 };

@@ -85,10 +85,11 @@ export function nextVoucher(lane: Lane, price: bigint): LaneVoucher {
 export function applyVoucher(lane: Lane, voucher: LaneVoucher, price: bigint): Lane {
   if (voucher.channelId !== lane.channelId || voucher.lane !== lane.lane)
     throw malformedMessage('voucher.lane', voucher.lane);
-  if (voucher.maxClaimableAmount < lane.paid)
+  const sameRoot = voucher.receiptRoot === frontierRoot(lane.receipts);
+  const overtaken = voucher.maxClaimableAmount === lane.paid && !sameRoot;
+  if (voucher.maxClaimableAmount < lane.paid || overtaken)
     throw voucherStale(lane.paid, voucher.maxClaimableAmount);
-  if (voucher.receiptRoot !== frontierRoot(lane.receipts))
-    throw malformedMessage('voucher.receiptRoot', voucher.receiptRoot);
+  if (!sameRoot) throw malformedMessage('voucher.receiptRoot', voucher.receiptRoot);
   if (voucher.maxClaimableAmount > nextVoucher(lane, price).maxClaimableAmount)
     throw malformedMessage('voucher.maxClaimableAmount', voucher.maxClaimableAmount);
   const paid = voucher.maxClaimableAmount;

@@ -349,12 +349,13 @@ export async function settleJob(
 }
 
 /**
- * A receipt for a job that broke off must continue what arrived, and cover no more than that. If it was our own
- * crash, the provider may have made the increments that it makes ahead of payment, and they are paid.
+ * A receipt for a job that broke off must continue what arrived. It may cover the increments that a provider makes ahead of
+ * payment: they were on their way when the stream broke, and arrive with the receipt itself.
  */
 function checkArrived(open: UnsettledJob, { receipt, outputTokens }: ReceiptEnvelope): void {
   const last = open.heads.at(-1)?.count ?? 0;
-  const countMax = open.arrived ?? last + UNPAID_INCREMENTS_MAX * STREAM_INCREMENT_TOKENS;
+  const arrived = open.arrived ?? last;
+  const countMax = arrived + UNPAID_INCREMENTS_MAX * STREAM_INCREMENT_TOKENS;
   if (receipt.outputCount > countMax) throw errors.peerLied('receipt', receipt.outputCount);
   const known = open.heads.filter(({ count }) => count <= receipt.outputCount).at(-1);
   if (known && streamHeadOf(open.jobId, outputTokens.slice(0, known.count)) !== known.head)

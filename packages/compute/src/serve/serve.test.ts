@@ -326,6 +326,30 @@ describe('a provider', () => {
     });
   });
 
+  it('that ended the job, but whose receipt was lost on its way, is paid what the receipt says', async () => {
+    const serving = provider(counting(70));
+    const peer = peerOf(serving);
+    const cutting: ProviderPeer = {
+      ...peer,
+      start: async function* (request) {
+        for await (const event of peer.start(request)) {
+          await new Promise((resolve) => setTimeout(resolve, 1));
+          if (event.type === 'receipt') throw new Error('killed');
+          if (event.type !== 'tokens' || event.index < 66) yield event;
+        }
+      },
+    };
+    await expect(buy(purchase(cutting))).rejects.toThrow('killed');
+    expect(serving.store.loadLane(channelKey, 0)!.status).toBe('owing');
+    const envelope = await settleJob(requester, peer, store.unsettledJobs()[0]!);
+    expect(envelope!.receipt.outputCount).toBe(70);
+    expect(store.loadLane(channelKey, 0)).toMatchObject({
+      status: 'idle',
+      paid: jobPriceUp(offer, 5, 70),
+    });
+    expect(serving.store.loadLane(channelKey, 0)).toEqual(store.loadLane(channelKey, 0));
+  });
+
   it('recovers open jobs after a restart from its store alone', async () => {
     const memory = memoryProviderStore();
     const serving = provider(counting(0), { store: memory });
