@@ -87,6 +87,8 @@ export type RequesterContext = {
   readonly store: RequesterStore;
   readonly nowMs: () => number;
   readonly randomBytes32: () => Hex;
+  /** Runs a task soon. The last voucher of a job can wait: most travel with the next job, and need no call of their own. */
+  readonly defer: (task: () => Promise<void>) => void;
   /** Jobs whose stream is under way; nobody else settles them. */
   readonly active: Set<Hex>;
 };
@@ -273,10 +275,9 @@ async function settle(
   await assertReceipt(envelope, context.isSignedBy);
   const { endpoint, lane } = running;
   const payment = await payReceipt(context, { lane, envelope, endpoint });
-  running.payments
-    .then(() => deliver(context, running.peer, payment))
-    // Not lost: it stays undelivered in the store, and travels with the next job on this lane too.
-    .catch(() => {});
+  // Not lost when it fails: it stays undelivered in the store, and travels with the next job on this lane too.
+  const hand = (): Promise<void> => deliver(context, running.peer, payment).catch(() => {});
+  running.payments.then(() => context.defer(hand)).catch(() => {});
   return envelope;
 }
 
@@ -306,6 +307,10 @@ export async function deliver(
   peer: ProviderPeer,
   { jobId: id, voucher }: Payment,
 ): Promise<void> {
+  const { channelId: channel, lane, maxClaimableAmount } = voucher.voucher;
+  const latest = store.loadVoucher(channel, lane)?.voucher.maxClaimableAmount ?? 0n;
+  // A later job on the lane carried it: vouchers are cumulative.
+  if (latest > maxClaimableAmount) return store.delivered(id);
   try {
     await peer.pay(id, voucher);
   } catch (error) {

@@ -161,6 +161,7 @@ beforeEach(() => {
     store,
     nowMs: () => nowMs,
     active: new Set(),
+    defer: (task) => void task(),
     randomBytes32: () => toHex(keccak(Uint8Array.of(9, nonce++ & 255, (nonce >> 8) & 255))),
   };
 });

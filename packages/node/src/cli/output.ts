@@ -1,4 +1,5 @@
 /** What commands print: text for people, one JSON document with `--json`, errors with code and remedy, exit codes. */
+import { EngineError } from '@assay/engine';
 import { AssayError, encodeJson } from '@assay/protocol';
 
 /** 0 done, 1 refused by a rule, 2 wrong usage, 3 a peer or the platform failed. */
@@ -11,20 +12,37 @@ export function print(output: Output, document: unknown, text: string): void {
   process.stdout.write(output.json ? `${encodeJson(document)}\n` : `${text}\n`);
 }
 
-const exitCodeOf = (error: unknown): number => {
-  if (!(error instanceof AssayError)) return EXIT.failed;
-  return error.fault === 'user' ? EXIT.refused : EXIT.failed;
-};
+/** Our errors, the engine's included: it has a class of its own, because it imports nothing. */
+function isCoded(error: unknown): error is AssayError | EngineError {
+  return error instanceof AssayError || error instanceof EngineError;
+}
+
+const exitCodeOf = (error: unknown): number =>
+  isCoded(error) && error.fault === 'user' ? EXIT.refused : EXIT.failed;
+
+function documentOf(error: unknown): ErrorDocument {
+  if (error instanceof AssayError) return error.toJSON();
+  if (!(error instanceof EngineError)) {
+    return {
+      code: 'internal_error',
+      message: error instanceof Error ? error.message : String(error),
+    };
+  }
+  const { code, message, value, remedy } = error;
+  return {
+    code,
+    message,
+    ...(value === undefined ? {} : { value: String(value) }),
+    ...(remedy === undefined ? {} : { remedy }),
+  };
+}
 
 /** Prints an error where the reader looks for it and sets the exit code. */
 export function printError(output: Output, error: unknown): void {
-  const known = error instanceof AssayError;
-  const document = known
-    ? error.toJSON()
-    : { code: 'internal_error', message: error instanceof Error ? error.message : String(error) };
+  const document = documentOf(error);
   if (output.json) process.stdout.write(`${encodeJson({ error: document })}\n`);
   else process.stderr.write(`${errorText(document)}\n`);
-  if (!known && process.env.ASSAY_LOG === 'debug')
+  if (!isCoded(error) && process.env.ASSAY_LOG === 'debug')
     process.stderr.write(`${(error as Error).stack}\n`);
   process.exitCode = exitCodeOf(error);
 }

@@ -93,17 +93,18 @@ async function* runJob({
   job.signal.addEventListener('abort', cancel, { once: true });
   const { inputTokens, outputCountMax, sampler } = job;
   post({ kind: 'run', id, inputTokens, outputCountMax, sampler });
+  let ended = false;
   try {
-    for (;;) {
+    while (!ended) {
       const report = queue.shift();
       if (report === undefined) await new Promise<void>((resolve) => (wake = resolve));
       else if (report.kind === 'tokens') yield report.tokens;
       else if (report.kind === 'failed') throw failed(report.code, report.message);
-      else return;
+      else ended = true;
     }
   } finally {
     job.signal.removeEventListener('abort', cancel);
-    cancel();
+    if (!ended) cancel();
     listeners.delete(id);
   }
 }

@@ -132,6 +132,9 @@ type AppParts = GatewayParts & {
   readonly useFaucet: boolean;
 };
 
+/** Time the last voucher of a job waits for a next job on its lane to carry it. */
+const VOUCHER_DELAY_MS = 250;
+
 const requesterOf = (
   access: ChainAccess,
   signer: Signer,
@@ -144,6 +147,7 @@ const requesterOf = (
   nowMs: Date.now,
   randomBytes32: () => toHex(randomBytes(32)),
   active: new Set(),
+  defer: (task) => void setTimeout(task, VOUCHER_DELAY_MS).unref(),
 });
 
 function appOf(parts: AppParts): Hono {
