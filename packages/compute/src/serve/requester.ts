@@ -87,7 +87,10 @@ export type RequesterContext = {
   readonly store: RequesterStore;
   readonly nowMs: () => number;
   readonly randomBytes32: () => Hex;
-  /** Runs a task soon. The last voucher of a job can wait: most travel with the next job, and need no call of their own. */
+  /**
+   * Runs a task soon. The last voucher of a job can wait: most travel with the next job, and need no call of their
+   * own.
+   */
   readonly defer: (task: () => Promise<void>) => void;
   /** Jobs whose stream is under way; nobody else settles them. */
   readonly active: Set<Hex>;
@@ -354,8 +357,8 @@ export async function settleJob(
 }
 
 /**
- * A receipt for a job that broke off must continue what arrived. It may cover the increments that a provider makes ahead of
- * payment: they were on their way when the stream broke, and arrive with the receipt itself.
+ * A receipt for a job that broke off must continue what arrived. It may cover the increments that a provider makes
+ * ahead of payment: they were on their way when the stream broke, and arrive with the receipt itself.
  */
 function checkArrived(open: UnsettledJob, { receipt, outputTokens }: ReceiptEnvelope): void {
   const last = open.heads.at(-1)?.count ?? 0;
