@@ -57,6 +57,10 @@ type State = {
   queue: Promise<unknown>;
   /** The block that is mined but not yet on the disk. */
   sealing: Promise<unknown> | undefined;
+  /** Transactions on their way into the pool; a block is mined between them, never beside one. */
+  readonly entering: Set<Promise<unknown>>;
+  /** Closed while a block is mined: transactions wait outside the pool. */
+  gate: Promise<void> | undefined;
   retries: number;
 };
 
@@ -69,6 +73,8 @@ export function createSequencer(options: SequencerOptions): Sequencer {
     timer: undefined,
     queue: Promise.resolve(),
     sealing: undefined,
+    entering: new Set(),
+    gate: undefined,
     retries: 0,
   };
   return {
@@ -120,12 +126,42 @@ function handOverFirst(state: State, client: RpcClient, hash: Hex, raw: Hex): Pr
 async function handOver(state: State, client: RpcClient, hash: Hex, entry: Waiting): Promise<void> {
   entry.isAccepted = false;
   try {
-    await client.call('eth_sendRawTransaction', [entry.raw]);
+    await enterPool(state, client, entry.raw);
     entry.isAccepted = true;
   } catch (cause) {
     const isOpen = cause instanceof AssayError && cause.code === 'chain_gone';
     if (!isOpen) state.waiting.delete(hash);
     throw cause;
+  }
+}
+
+/**
+ * anvil 1.7.1 can lose a transaction that arrives while a block with the one before it is mined: it is filed as waiting
+ * for a nonce that has just been used, and never looked at again. So pool and mining take turns.
+ */
+async function enterPool(state: State, client: RpcClient, raw: Hex): Promise<void> {
+  while (state.gate) await state.gate;
+  const entering = client.call('eth_sendRawTransaction', [raw]);
+  state.entering.add(entering);
+  try {
+    await entering;
+  } finally {
+    state.entering.delete(entering);
+  }
+}
+
+/** Mines a block while nothing enters the pool. */
+async function mineAlone(state: State, client: RpcClient, timestamp: number): Promise<void> {
+  let open = (): void => {};
+  state.gate = new Promise((resolve) => {
+    open = resolve;
+  });
+  try {
+    await Promise.allSettled(state.entering);
+    await client.callLong('evm_mine', [{ timestamp }]);
+  } finally {
+    state.gate = undefined;
+    open();
   }
 }
 
@@ -154,7 +190,7 @@ async function sealAndLookAgain(state: State): Promise<void> {
   if (!client) return;
   try {
     const pool = await readPool(client);
-    if (pool.pending === 0) return forgetDropped(state, client, pool);
+    if (pool.pending === 0) return await lookAfterWaiting(state, client, pool);
     const included = await seal(state, client);
     if (state.waiting.size > 0) lookAgain(state, included);
   } catch (cause) {
@@ -194,7 +230,7 @@ async function mineAndJournal(state: State, client: RpcClient) {
   const last = state.head;
   assert(last !== undefined, 'a sequencer seals only after a block');
   const timestamp = Math.max(clock.nowSeconds(), last.timestamp);
-  await client.callLong('evm_mine', [{ timestamp }]);
+  await mineAlone(state, client, timestamp);
   const block = (await client.call('eth_getBlockByNumber', ['latest', false])) as SealedBlock;
   assert(Number(block.number) === last.number + 1, 'one block was mined');
   assert(block.parentHash === last.hash, 'a block stands on the block before');
@@ -222,6 +258,35 @@ async function rawOf(state: State, hash: Hex): Promise<Hex> {
   const fetched = await state.client?.call('eth_getRawTransactionByHash', [hash]);
   assert(typeof fetched === 'string', 'every transaction of a block has bytes');
   return fetched as Hex;
+}
+
+/** Transactions looked at when none is ready; more would only be behind these. */
+const RESCUE_MAX = 256;
+
+/** Nothing is ready, but something waits: forget what was dropped, and hand in again what was misfiled. */
+async function lookAfterWaiting(state: State, client: RpcClient, pool: PoolCounts): Promise<void> {
+  await forgetDropped(state, client, pool);
+  if (pool.queued === 0) return;
+  let rescued = 0;
+  for (const [hash, entry] of [...state.waiting].slice(0, RESCUE_MAX)) {
+    if (!(entry.isAccepted && (await isReady(client, hash)))) continue;
+    await client.call('anvil_dropTransaction', [hash]);
+    await handOver(state, client, hash, entry).catch(() => {});
+    rescued++;
+  }
+  if (rescued > 0) schedule(state, SEAL_DELAY_MS);
+}
+
+/** True if the sender's next nonce is that of the transaction. */
+async function isReady(client: RpcClient, hash: Hex): Promise<boolean> {
+  const found = (await client.call('eth_getTransactionByHash', [hash])) as {
+    readonly from: Hex;
+    readonly nonce: Hex;
+    readonly blockHash: Hex | null;
+  } | null;
+  if (found === null || found.blockHash !== null) return false;
+  const next = (await client.call('eth_getTransactionCount', [found.from, 'latest'])) as Hex;
+  return BigInt(next) === BigInt(found.nonce);
 }
 
 /** anvil drops what has become impossible (spent nonce, money gone) without a word; so do we. */

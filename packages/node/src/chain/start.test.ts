@@ -71,6 +71,27 @@ describe('startEmbeddedChain', { timeout: SLOW_MS }, () => {
     expect(receipts.map((receipt) => (receipt as Receipt).status)).toEqual(Array(200).fill('0x1'));
   });
 
+  it('loses none of the transactions that arrive while blocks are sealed', async () => {
+    const rounds = 8;
+    for (let round = 0; round < rounds; round++) {
+      const perSender = await Promise.all(
+        range(0, 10).map(async (from) => {
+          const first = await nonceOf(from);
+          return Promise.all(range(first, 20).map((nonce) => signTransfer({ from, nonce })));
+        }),
+      );
+      // One after the other per sender, so that they meet blocks at every moment.
+      const lasts = await Promise.all(
+        perSender.map(async (raws) => {
+          let last: Hex = '0x';
+          for (const raw of raws) last = await send(raw);
+          return last;
+        }),
+      );
+      for (const last of lasts) expect((await receiptOf(last)).status).toBe('0x1');
+    }
+  });
+
   it('answers calls at the newest block while blocks are sealed', async () => {
     let sealing = true;
     const failures: unknown[] = [];
