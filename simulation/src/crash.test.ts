@@ -36,15 +36,15 @@ const LONG_WINDED = ['--model', join(folder, 'tiny.gguf')];
 beforeAll(() => writeFileSync(join(folder, 'tiny.gguf'), tinyModelFile({ seed: 1 })));
 afterAll(() => removeHome(folder));
 
-/** A long sampled answer, so that it is under way for a while. */
+/** A long answer, so that it is under way for a while. */
 const longRequest = (seed: number): string =>
   JSON.stringify({
     model: 'tiny-random',
     stream: true,
-    temperature: 2,
-    seed,
+    // Greedy: this model then repeats itself up to the limit.
+    temperature: 0,
     max_tokens: 480,
-    messages: [{ role: 'user', content: 'hi' }],
+    messages: [{ role: 'user', content: `hi ${seed}` }],
   });
 
 /** Reads a stream until `bytes` have arrived, then calls `then`; resolves with all text seen. */

@@ -150,15 +150,15 @@ async function enterPool(state: State, client: RpcClient, raw: Hex): Promise<voi
   }
 }
 
-/** Mines a block while nothing enters the pool. */
-async function mineAlone(state: State, client: RpcClient, timestamp: number): Promise<void> {
+/** Runs `work` while nothing enters the pool. */
+async function whileShut<T>(state: State, work: () => Promise<T>): Promise<T> {
   let open = (): void => {};
   state.gate = new Promise((resolve) => {
     open = resolve;
   });
   try {
     await Promise.allSettled(state.entering);
-    await client.callLong('evm_mine', [{ timestamp }]);
+    return await work();
   } finally {
     state.gate = undefined;
     open();
@@ -230,7 +230,7 @@ async function mineAndJournal(state: State, client: RpcClient) {
   const last = state.head;
   assert(last !== undefined, 'a sequencer seals only after a block');
   const timestamp = Math.max(clock.nowSeconds(), last.timestamp);
-  await mineAlone(state, client, timestamp);
+  await whileShut(state, () => client.callLong('evm_mine', [{ timestamp }]));
   const block = (await client.call('eth_getBlockByNumber', ['latest', false])) as SealedBlock;
   assert(Number(block.number) === last.number + 1, 'one block was mined');
   assert(block.parentHash === last.hash, 'a block stands on the block before');
@@ -267,14 +267,36 @@ const RESCUE_MAX = 256;
 async function lookAfterWaiting(state: State, client: RpcClient, pool: PoolCounts): Promise<void> {
   await forgetDropped(state, client, pool);
   if (pool.queued === 0) return;
+  const rescued = await whileShut(state, () => rescue(state, client));
+  if (rescued > 0) schedule(state, SEAL_DELAY_MS);
+}
+
+/** Files misfiled transactions anew; the number of them. The pool is shut, so what is ready was so before. */
+async function rescue(state: State, client: RpcClient): Promise<number> {
+  if ((await readPool(client)).pending > 0) return 1;
+  const entries = [...state.waiting].filter(([, entry]) => entry.isAccepted).slice(0, RESCUE_MAX);
   let rescued = 0;
-  for (const [hash, entry] of [...state.waiting].slice(0, RESCUE_MAX)) {
-    if (!(entry.isAccepted && (await isReady(client, hash)))) continue;
+  for (const [hash] of entries) {
+    if (!(await isReady(client, hash))) continue;
     await client.call('anvil_dropTransaction', [hash]);
-    await handOver(state, client, hash, entry).catch(() => {});
     rescued++;
   }
-  if (rescued > 0) schedule(state, SEAL_DELAY_MS);
+  // Dropping one may take those behind it along.
+  if (rescued > 0) for (const [hash, entry] of entries) await fileAgain(state, client, hash, entry);
+  return rescued;
+}
+
+async function fileAgain(
+  state: State,
+  client: RpcClient,
+  hash: Hex,
+  entry: Waiting,
+): Promise<void> {
+  if ((await client.call('eth_getTransactionByHash', [hash])) !== null) return;
+  await client.call('eth_sendRawTransaction', [entry.raw]).catch((cause) => {
+    if (!(cause instanceof RpcRefusal)) throw cause;
+    state.waiting.delete(hash);
+  });
 }
 
 /** True if the sender's next nonce is that of the transaction. */
