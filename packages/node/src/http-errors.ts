@@ -44,29 +44,29 @@ export function respondError(context: Context, error: unknown): Response {
 
 /** Reads a request body of at most `bytesMax`; more is refused before it is held in memory. */
 export async function readRequestText(request: Request, bytesMax: number): Promise<string> {
-  const declared = Number(request.headers.get('content-length') ?? '0');
-  if (declared > bytesMax) throw tooLarge(declared, bytesMax);
-  const parts: Uint8Array[] = [];
-  let size = 0;
-  if (request.body === null) return '';
-  for await (const part of request.body as unknown as AsyncIterable<Uint8Array>) {
-    size += part.length;
-    if (size > bytesMax) throw tooLarge(size, bytesMax);
-    parts.push(part);
-  }
-  return Buffer.concat(parts).toString('utf8');
+  const declared = request.headers.get('content-length');
+  const body = (request.body ?? []) as unknown as BodyParts;
+  return readText(body, declared, bytesMax);
 }
 
 /** As {@link readRequestText}, straight from Node's socket: the hot paths skip the web stream in between. */
-export async function readIncomingText(
+export const readIncomingText = (
   incoming: AsyncIterable<Uint8Array> & { readonly headers: IncomingHttpHeaders },
   bytesMax: number,
+): Promise<string> => readText(incoming, incoming.headers['content-length'], bytesMax);
+
+type BodyParts = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+
+async function readText(
+  body: BodyParts,
+  declared: string | null | undefined,
+  bytesMax: number,
 ): Promise<string> {
-  const declared = Number(incoming.headers['content-length'] ?? '0');
-  if (declared > bytesMax) throw tooLarge(declared, bytesMax);
+  const declaredSize = Number(declared ?? '0');
+  if (declaredSize > bytesMax) throw tooLarge(declaredSize, bytesMax);
   const parts: Uint8Array[] = [];
   let size = 0;
-  for await (const part of incoming) {
+  for await (const part of body) {
     size += part.length;
     if (size > bytesMax) throw tooLarge(size, bytesMax);
     parts.push(part);
