@@ -18,6 +18,8 @@ interface IReceipts {
         uint32 minP;
         bytes32 seed;
         uint32[] stopIds;
+        /// Hash of the controls: penalties, biases and grammar that act on the logits first. Zero if there are none.
+        bytes32 controls;
     }
 
     /// @notice What a requester asks for; its digest is the job id.
@@ -30,6 +32,8 @@ interface IReceipts {
         uint8 tier;
         /// Merkle root over the salted token ids of the prompt.
         bytes32 inputRoot;
+        /// Hash of the key that salts the leaves of the job's trace.
+        bytes32 traceKeyHash;
         uint32 inputCount;
         uint32 outputCountMax;
         Sampler sampler;
@@ -114,10 +118,13 @@ interface IReceipts {
     function hashJob(Job calldata job) external view returns (bytes32);
     function hashStreamHead(StreamHead calldata streamHead) external view returns (bytes32);
     function hashReceipt(Receipt calldata receipt) external view returns (bytes32);
+    /// @notice Digest by which a provider commits itself to the root of a job's trace.
+    function hashTrace(bytes32 jobId, bytes32 root) external view returns (bytes32);
     function domainSeparator() external view returns (bytes32);
 
     function SAMPLER_TYPEHASH() external view returns (bytes32);
     function JOB_TYPEHASH() external view returns (bytes32);
     function STREAM_HEAD_TYPEHASH() external view returns (bytes32);
     function RECEIPT_TYPEHASH() external view returns (bytes32);
+    function TRACE_TYPEHASH() external view returns (bytes32);
 }

@@ -11,10 +11,18 @@ library Eip712 {
 
     /// @notice Separator of this contract on this chain, from the hashes of name and version.
     function separator(bytes32 nameHash, bytes32 versionHash) internal view returns (bytes32) {
-        return
-            keccak256(
-                abi.encode(DOMAIN_TYPEHASH, nameHash, versionHash, block.chainid, address(this))
-            );
+        return separatorOf(nameHash, versionHash, address(this));
+    }
+
+    /// @notice Separator of another contract on this chain.
+    function separatorOf(bytes32 nameHash, bytes32 versionHash, address verifyingContract)
+        internal
+        view
+        returns (bytes32)
+    {
+        return keccak256(
+            abi.encode(DOMAIN_TYPEHASH, nameHash, versionHash, block.chainid, verifyingContract)
+        );
     }
 
     /// @notice keccak256(0x1901 ‖ domainSeparator ‖ structHash), in scratch memory.

@@ -115,7 +115,7 @@ contract Stake is IStake {
         position.staked = staked;
         if (position.requested > staked) position.requested = staked;
         emit StakeSlashed(provider, recipient, slashed, staked);
-        TOKEN.push(recipient, slashed);
+        if (slashed != 0) TOKEN.push(recipient, slashed);
     }
 
     function _held() private view returns (uint256) {

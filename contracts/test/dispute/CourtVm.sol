@@ -3,6 +3,15 @@ pragma solidity ^0.8.37;
 
 /// @notice Cheat codes that only these tests use, beside those of ../base/Vm.sol.
 interface CourtVm {
+    struct Gas {
+        uint64 gasLimit;
+        uint64 gasTotalUsed;
+        uint64 gasMemoryUsed;
+        int64 gasRefunded;
+        uint64 gasRemaining;
+    }
+
+    function lastCallGas() external view returns (Gas memory gas);
     function parseJsonInt(string calldata json, string calldata key) external pure returns (int256);
     function parseJsonIntArray(string calldata json, string calldata key)
         external
@@ -10,4 +19,8 @@ interface CourtVm {
         returns (int256[] memory);
     function parseBytes32(string calldata text) external pure returns (bytes32);
     function snapshotValue(string calldata group, string calldata name, uint256 value) external;
+    function getNonce(address account) external view returns (uint64);
+    function computeCreateAddress(address deployer, uint256 nonce) external pure returns (address);
+    function deal(address account, uint256 balance) external;
+    function roll(uint256 blockNumber) external;
 }
