@@ -3,6 +3,7 @@ pragma solidity ^0.8.37;
 
 import {Arithmetic} from "./Arithmetic.sol";
 import {IChecker} from "./IChecker.sol";
+import {HeadNorm} from "./HeadNorm.sol";
 import {Lanes} from "./Lanes.sol";
 import {Maps} from "./Maps.sol";
 import {Norm} from "./Norm.sol";
@@ -127,6 +128,34 @@ contract Checker is IChecker {
     /// @inheritdoc IChecker
     function logitElement(int32 row, int32 exponent, int32 claimed) external pure returns (bool) {
         return int256(row).roundShift(-16 - int256(exponent)).clamp(Q16_BITS) == claimed;
+    }
+
+    /// @inheritdoc IChecker
+    function biasElement(
+        int32 row,
+        int32 exponent,
+        int32 bias,
+        int32 biasExponent,
+        Arithmetic.Claim calldata claim
+    ) external pure returns (bool) {
+        int256 grid =
+            int256(exponent > biasExponent ? exponent : biasExponent) - 30;
+        int256 sum =
+            int256(row).roundShift(grid - exponent) + int256(bias).roundShift(grid - biasExponent);
+        return Arithmetic.isQuantised(sum, grid, I30_BITS, claim);
+    }
+
+    /// @inheritdoc IChecker
+    function headNormElement(
+        bytes calldata head,
+        uint256 index,
+        HeadNorm.Grid calldata grid,
+        int32 gain,
+        int32 gainExponent,
+        Arithmetic.Claim calldata claim
+    ) external pure returns (bool) {
+        int256 value = HeadNorm.value(head, index, gain, grid);
+        return Arithmetic.isQuantised(value, int256(gainExponent) - 24, I30_BITS, claim);
     }
 
     /// @inheritdoc IChecker

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.37;
 
 import {Arithmetic} from "./Arithmetic.sol";
+import {HeadNorm} from "./HeadNorm.sol";
 import {Norm} from "./Norm.sol";
 import {Sampler} from "./Sampler.sol";
 
@@ -51,7 +52,7 @@ interface IChecker {
     /// @notice A claimed total of up to 64 claimed parts; sums over more positions are trees of these.
     function partialTotal(bytes calldata partials, int64 claimed) external pure returns (bool right);
 
-    // --- Rows: embed, rope, splitHeads, swiGlu, residualAdd, logits --------------------------------------------------
+    // --- Rows: embed, rope, splitHeads, swiGlu, residualAdd, logits, bias, headNorm ----------------------------------
 
     /// @notice 5.1 One element of the token's row.
     /// @param weights W8 leaf that holds it
@@ -104,6 +105,28 @@ interface IChecker {
         external
         pure
         returns (bool right);
+
+    /// @notice 5.13 One element of a row plus a vector, I30.
+    function biasElement(
+        int32 row,
+        int32 exponent,
+        int32 bias,
+        int32 biasExponent,
+        Arithmetic.Claim calldata claim
+    ) external pure returns (bool right);
+
+    /// @notice 5.14 One element of a normalised head, I30.
+    /// @param head I30 [D], 4 bytes each, D <= 256
+    /// @param index of the element in the head
+    /// @param grid exponent of the row, and epsilon
+    function headNormElement(
+        bytes calldata head,
+        uint256 index,
+        HeadNorm.Grid calldata grid,
+        int32 gain,
+        int32 gainExponent,
+        Arithmetic.Claim calldata claim
+    ) external pure returns (bool right);
 
     // --- rmsNorm -----------------------------------------------------------------------------------------------------
 

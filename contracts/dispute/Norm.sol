@@ -73,9 +73,19 @@ library Norm {
         checkBounds(row);
         uint256 sum = uint256(row.squares) + uint256(row.width) * epsilonOf(row);
         if (sum == 0) revert RowOutOfBounds();
+        return rootOf(sum, row.width);
+    }
+
+    /// @notice 1 / sqrt(sum / width) as `inverse` / 2^(61 - halfScale).
+    /// @param sum A, from 1 to 2^63
+    function rootOf(uint256 sum, uint256 width)
+        internal
+        pure
+        returns (uint256 inverse, uint256 halfScale)
+    {
         uint256 length = Arithmetic.bitLengthOf(sum);
         uint256 scale = length < 61 ? 61 - length : 0;
-        uint256 mean = (sum << scale) / row.width;
+        uint256 mean = (sum << scale) / width;
         uint256 rest = 62 - Arithmetic.bitLengthOf(mean);
         if ((scale + rest) % 2 != 0) --rest;
         inverse = (1 << 61) / Arithmetic.isqrt(mean << rest);

@@ -8,8 +8,8 @@ interface IModelRegistry {
     struct Model {
         /// Merkle root over the quantised weights.
         bytes32 weightsRoot;
-        /// The graph of ops and how they are wired.
-        bytes32 graphHash;
+        /// Merkle root over the graph: a header, then one leaf per op with how it is wired.
+        bytes32 graphRoot;
         /// Merkle root over the tables that stand for transcendental functions.
         bytes32 tablesRoot;
         bytes32 tokenizerHash;

@@ -12,7 +12,7 @@ contract ModelRegistry is IModelRegistry {
     }
 
     bytes32 public constant MODEL_TYPEHASH = keccak256(
-        "Model(bytes32 weightsRoot,bytes32 graphHash,bytes32 tablesRoot,bytes32 tokenizerHash,bytes32 templateHash,bytes32 boundsHash,bytes32 specId)"
+        "Model(bytes32 weightsRoot,bytes32 graphRoot,bytes32 tablesRoot,bytes32 tokenizerHash,bytes32 templateHash,bytes32 boundsHash,bytes32 specId)"
     );
     /// @dev Bounds what an index stores; a content address or a URL fits many times.
     uint256 public constant URI_LENGTH_MAX = 512;

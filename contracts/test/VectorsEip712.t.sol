@@ -108,7 +108,7 @@ contract VectorsEip712Test is Test {
         string memory path = ".modelVectors[0].model";
         IModelRegistry.Model memory model = IModelRegistry.Model({
             weightsRoot: word(string.concat(path, ".weightsRoot")),
-            graphHash: word(string.concat(path, ".graphHash")),
+            graphRoot: word(string.concat(path, ".graphRoot")),
             tablesRoot: word(string.concat(path, ".tablesRoot")),
             tokenizerHash: word(string.concat(path, ".tokenizerHash")),
             templateHash: word(string.concat(path, ".templateHash")),
@@ -138,6 +138,7 @@ contract VectorsEip712Test is Test {
         job.lane = uint32(number(string.concat(path, ".lane")));
         job.tier = uint8(number(string.concat(path, ".tier")));
         job.inputRoot = word(string.concat(path, ".inputRoot"));
+        job.traceKeyHash = word(string.concat(path, ".traceKeyHash"));
         job.inputCount = uint32(number(string.concat(path, ".inputCount")));
         job.outputCountMax = uint32(number(string.concat(path, ".outputCountMax")));
         job.sampler = readSampler(string.concat(path, ".sampler"));
@@ -162,6 +163,7 @@ contract VectorsEip712Test is Test {
         for (uint256 i = 0; i < ids.length; ++i) {
             sampler.stopIds[i] = uint32(ids[i]);
         }
+        sampler.controls = word(string.concat(path, ".controls"));
     }
 
     function place(address deployed, string memory path) private returns (address target) {

@@ -18,14 +18,14 @@ export function withFault(generate: Generate, fault: Fault): Generate {
   if (fault.kind === 'none') return generate;
   return async function* (input) {
     let position = 0;
-    for await (const chunk of generate(input)) {
-      for (const token of chunk) {
+    for await (const { tokens } of generate(input)) {
+      for (const token of tokens) {
         const here = position++ === fault.position;
         if (here && fault.kind === 'early-stop') {
-          yield [input.job.sampler.stopIds[0]!];
+          yield { tokens: [input.job.sampler.stopIds[0]!] };
           return;
         }
-        yield [here ? otherToken(token) : token];
+        yield { tokens: [here ? otherToken(token) : token] };
       }
     }
   };

@@ -17,6 +17,16 @@ export const CONTRACTS = [
   'compute/Offers',
   'compute/Receipts',
   'model/ModelRegistry',
+  'dispute/Tables',
+  'dispute/Checker',
+  'dispute/FormJudge',
+  'dispute/LinearJudge',
+  'dispute/MapJudge',
+  'dispute/RowJudge',
+  'dispute/SamplingJudge',
+  'dispute/Vaults',
+  'dispute/Vault',
+  'dispute/Court',
 ] as const;
 
 /** The part of a Foundry artifact that is used. */

@@ -130,6 +130,7 @@ const jobOf = (number: number, stopIds: readonly number[]): Job => ({
   lane: number,
   tier: Math.min(number, 255),
   inputRoot: word(`input ${number}`),
+  traceKeyHash: word(`trace key ${number}`),
   inputCount: number,
   outputCountMax: number,
   sampler: {
@@ -139,6 +140,7 @@ const jobOf = (number: number, stopIds: readonly number[]): Job => ({
     minP: number,
     seed: word(`seed ${number}`),
     stopIds,
+    controls: number === 0 ? ZERO : word(`controls ${number}`),
   },
   inputPrice: number === UINT32_MAX ? UINT128_MAX : BigInt(number),
   outputPrice: number === UINT32_MAX ? UINT128_MAX : BigInt(number),
@@ -185,7 +187,7 @@ const streamHeadVectors = () =>
 function modelVectors() {
   const model = {
     weightsRoot: word('weights'),
-    graphHash: word('graph'),
+    graphRoot: word('graph'),
     tablesRoot: word('tables'),
     tokenizerHash: word('tokenizer'),
     templateHash: word('template'),

@@ -133,8 +133,17 @@ def cos_sin(phase):
     return R(ca * cb - sa * sb, 30), R(sa * cb + ca * sb, 30)
 
 
-def rope_steps(base, size):
-    one, n = 2**120, size // 2
+ONE120 = 2**120
+
+
+def q120(x):
+    """floor(x * 2^120) of a number that JSON holds."""
+    return (Fraction(x) * ONE120).__floor__()
+
+
+def frequencies(base, size, count):
+    """f(0) .. f(count - 1): turns per position in Q120."""
+    one, n = ONE120, size // 2
     ratio = iroot(one**n // base, n)
 
     def arctan_inverse(x):
@@ -146,16 +155,69 @@ def rope_steps(base, size):
         return total
 
     pi = 4 * (4 * arctan_inverse(5) - arctan_inverse(239))
-    turns, steps = one * one // (2 * pi), []
-    for _ in range(n):
-        steps.append(turns >> 56)
+    turns, out = one * one // (2 * pi), []
+    for _ in range(count):
+        out.append(turns)
         turns = turns * ratio >> 120
-    return steps
+    return out
 
 
-def score_scale(size):
+def rope_steps(base, size, scaling=None):
+    f = frequencies(base, size, size)
+    kind = scaling["kind"] if scaling else "none"
+    if kind == "linear":
+        g = [x * ONE120 // q120(scaling["factor"]) for x in f]
+    elif kind == "factors":
+        g = [x * ONE120 // q120(d) for x, d in zip(f, scaling["factors"])]
+    elif kind == "llama3":
+        g = []
+        low, high = q120(scaling["lowFactor"]), q120(scaling["highFactor"])
+        for x in f:
+            r, slow = x * scaling["originalContext"], x * ONE120 // q120(scaling["factor"])
+            if r > high:
+                g.append(x)
+            elif r < low:
+                g.append(slow)
+            else:
+                s = (r - low) * ONE120 // (high - low)
+                g.append(((ONE120 - s) * slow + s * x) >> 120)
+    elif kind == "yarn":
+        r = [x * scaling["originalContext"] for x in f]
+        low = max([0] + [i for i in range(size) if r[i] >= q120(scaling["betaFast"])])
+        high = min([size - 1] + [i for i in range(size) if r[i] <= q120(scaling["betaSlow"])])
+        span = max(1, high - low)
+        g = []
+        for i, x in enumerate(f):
+            k = min(span, max(0, i - low))
+            g.append((x * (span - k) + (x * ONE120 // q120(scaling["factor"])) * k) // span)
+    else:
+        g = f
+    return [x >> 56 & 2**64 - 1 for x in g[:size // 2]]
+
+
+def log2_q24(x):
+    p = q120(x)
+    return log2b(p >> L(p) - 32) + (L(p) - 152) * 2**24
+
+
+def attention_q30(scaling):
+    if scaling and "attentionFactor" in scaling:
+        return q120(scaling["attentionFactor"]) + 2**89 >> 90
+    if scaling and scaling["kind"] == "yarn" and scaling["factor"] > 1:
+        return 2**30 + R(log2_q24(scaling["factor"]) * 74426112, 24)
+    return 2**30
+
+
+def longrope_attention(factor, context):
+    """Q30."""
+    if factor <= 1:
+        return 2**30
+    return isqrt((log2_q24(context) + log2_q24(factor)) * 2**60 // log2_q24(context))
+
+
+def score_scale(size, attention=2**30):
     log2e = 6653256548922161246
-    return (isqrt(4 * log2e * log2e // (size << 76)) + 1) // 2
+    return (isqrt(4 * log2e * log2e * attention**4 // (size << 196)) + 1) // 2
 
 
 # ---- 3. formats
@@ -291,6 +353,30 @@ def logits(values, exponent):
     return {"values": [C(R(x, -16 - exponent), 31) for x in values]}
 
 
+def bias(values, exponent, bias):
+    g = max(exponent, bias["exponent"]) - 30
+    return quantise30([R(y, g - exponent) + R(b, g - bias["exponent"]) for y, b in zip(values, bias["data"])], g)
+
+
+def headNorm(values, exponent, gains, headCount, epsilonQ40):
+    out = []
+    for x in heads_of(values, headCount):
+        D = len(x)
+        sh = max(0, longest(x) - 24, (L(epsilonQ40) - 87) // 2 - exponent)
+        eps = (epsilonQ40 * Fraction(2) ** (-2 * exponent - 2 * sh - 40)).__floor__()
+        total = max(1, sum(R(v, sh) ** 2 for v in x) + D * eps)
+        assert total < 2**61
+        z1 = max(0, 61 - L(total))
+        t = total * 2**z1 // D
+        b = 62 - L(t)
+        if (z1 + b) % 2:
+            b -= 1
+        z = z1 + b
+        inv = 2**61 // isqrt(t * 2**b)
+        out += [C(R(v * inv, 37 - z // 2 + sh), 31) * g for v, g in zip(x, gains["data"])]
+    return quantise30(out, gains["exponent"] - 24)
+
+
 # ---- 6. import
 
 def half(bits):
@@ -383,6 +469,65 @@ def next_token(row, tau, topK, topP, minP, seed, position):
         kept = kept[:count]
     kept = [i for i in kept if weight[i] >= min(minP, 2**30)]
     return min(kept, key=lambda i: (gumbel(seed, position, i) - z[i], i))
+
+
+# ---- 7. step 0, 7.2 and 7.3: controls, log probabilities, embeddings
+
+def control(row, controls, input_tokens, output_tokens, mask):
+    out = list(row)
+    for i in range(len(out)):
+        p = controls["repetition"]
+        if p != 65536 and i in input_tokens + output_tokens:
+            out[i] = C(R(out[i] * p, 16) if out[i] < 0 else (out[i] * 65536 + p // 2) // p, 31)
+        count = output_tokens.count(i)
+        if count:
+            out[i] = C(out[i] - controls["presence"] - count * controls["frequency"], 31)
+        for biased, amount in controls["bias"]:
+            if biased == i:
+                out[i] = C(out[i] + amount, 31)
+    return out if mask is None else [x if m else None for x, m in zip(out, mask)]
+
+
+def next_open_token(row, tau, topK, topP, minP, seed, position):
+    """As next_token over the ids that are open (not None), which keep their own noise."""
+    ids = [i for i, x in enumerate(row) if x is not None]
+    order = sorted(ids, key=lambda i: (-row[i], i))
+    if tau == 0:
+        return order[0]
+    z = {i: R(row[i] * tau, 16) for i in ids}
+    weight = {i: exp2n(max(z.values()) - z[i]) for i in ids}
+    kept = order[:topK] if topK else order
+    if 0 < topP < 2**30:
+        total = sum(weight[i] for i in kept)
+        reached, count = 0, 0
+        while reached * 2**30 < topP * total:
+            reached += weight[kept[count]]
+            count += 1
+        kept = kept[:count]
+    kept = [i for i in kept if weight[i] >= min(minP, 2**30)]
+    return min(kept, key=lambda i: (gumbel(seed, position, i) - z[i], i))
+
+
+def logprob(row, token):
+    top = max(row)
+    total = sum(exp2n(R((top - x) * 1549082005, 30)) for x in row)
+    n = max(0, L(total) - 32)
+    return row[token] - top - R((log2b(total >> n) + (n - 30) * 2**24) * 744261118, 38)
+
+
+def embed_rows(rows, pooling):
+    used = rows if pooling == "mean" else rows[-1:]
+    largest = max(r["exponent"] for r in used)
+    x = [sum(R(r["mantissas"][i] * 2**16, largest - r["exponent"]) for r in used) for i in range(len(used[0]["mantissas"]))]
+    s = max(map(L, x)) - 23
+    y = [R(v, s) for v in x]
+    squares = sum(v * v for v in y)
+    if squares == 0:
+        return [0] * len(y)
+    b = 62 - L(squares)
+    b -= b % 2
+    q = isqrt(squares << b)
+    return [((abs(v) << 30 + b // 2) + q // 2) // q * (-1 if v < 0 else 1) for v in y]
 
 
 # ---- test material
@@ -560,6 +705,48 @@ def op_cases():
         ("left shift", dict(values=[1, -1, 12345], exponent=-10)),
     ]
 
+    def vector(n, exponent, bits=24):
+        return {"data": [signed(r, bits) for _ in range(n)], "exponent": exponent}
+
+    def constant(value, n, exponent):
+        return {"data": [value] * n, "exponent": exponent}
+
+    top = 2**24 - 1
+    yield "bias", bias, [
+        ("typical", dict(**row30(r, 32, -28), bias=vector(32, -24))),
+        ("everything at its bound, same sign", dict(values=[2**30, -(2**30)] * 16, exponent=3, bias={"data": [top, -top] * 16, "exponent": 3})),
+        ("the sum needs one more bit", dict(values=[2**30, 2**30 - 1, -(2**30), 0] * 8, exponent=-30, bias=constant(top, 32, -24))),
+        ("the vector is finer: rounds, ties both ways", dict(values=[1, 2, -1, -2, 3, -3, 0, 0], exponent=0,
+                                                           bias={"data": [1, -1, 3, -3, 5, -5, 1, -1], "exponent": -31})),
+        ("the row is finer: rounds, ties both ways", dict(values=[1, -1, 3, -3, 5, -5, 1, -1], exponent=-31,
+                                                        bias={"data": [1, 2, -1, -2, 3, -3, 0, 0], "exponent": 0})),
+        ("the vector vanishes", dict(**row30(r, 8, 60), bias=vector(8, -60))),
+        ("the row vanishes", dict(**row30(r, 8, -100), bias=vector(8, 100))),
+        ("zero row", dict(values=[0] * 8, exponent=-90, bias=vector(8, -20))),
+        ("zero vector", dict(**row30(r, 8, -20), bias=constant(0, 8, 0))),
+        ("both zero", dict(values=[0] * 8, exponent=5, bias=constant(0, 8, 0))),
+        ("they cancel", dict(values=[12345, -7] * 4, exponent=-10, bias={"data": [-12345, 7] * 4, "exponent": -10})),
+    ]
+    small = dict(headCount=2, epsilonQ40=1099512)
+    yield "headNorm", headNorm, [
+        ("typical", dict(**row30(r, 32, -28), gains=vector(16, -22), **small)),
+        ("largest elements and gains", dict(values=[2**30, -(2**30)] * 16, exponent=-28, gains=constant(-top, 16, 7), **small)),
+        ("zero head beside a full one", dict(values=[0] * 16 + [2**30] * 16, exponent=-28, gains=vector(16, -22), **small)),
+        ("zero row on a coarse grid: no sum at all", dict(values=[0] * 32, exponent=5, gains=vector(16, -22), **small)),
+        ("zero row on a fine grid: only epsilon", dict(values=[0] * 32, exponent=-60, gains=vector(16, -22), **small)),
+        ("one element of one", dict(values=[0] * 7 + [1] + [0] * 8 + [-1] + [0] * 15, exponent=0, gains=vector(16, -22), **small)),
+        ("epsilon outweighs the head and sets the shift", dict(**row30(r, 32, -70), gains=vector(16, -22), **small)),
+        ("epsilon and head alike", dict(**row30(r, 32, -39), gains=vector(16, -22), **small)),
+        ("epsilon has one bit left", dict(**row30(r, 32, -21, 10), gains=vector(16, -22), **small)),
+        ("coarse grid: epsilon vanishes", dict(**row30(r, 32, 40), gains=vector(16, -22), **small)),
+        ("just below and above the pre-shift", dict(values=[2**24 - 1, 1 - 2**24] * 8 + [2**24 + 1, -(2**24) - 3] * 8, exponent=-20,
+                                                   gains=constant(2**23, 16, -23), **small)),
+        ("one outlier", dict(values=[2**30] + [1, -1, 3, 0, 0] * 3 + [-(2**30)] + [2, -2, 7, 0, 0] * 3, exponent=-28, gains=vector(16, -22), **small)),
+        ("smallest head", dict(values=[3, -4, 2**30, 1], exponent=-28, gains=vector(2, -23), **small)),
+        ("largest head", dict(**row30(r, 256, -28), gains=vector(256, -23), headCount=1, epsilonQ40=10995116)),
+        ("largest epsilon, finest grid", dict(**row30(r, 32, -126), gains=vector(16, -22), headCount=2, epsilonQ40=2**34)),
+    ]
+
 
 def expand(value):
     if isinstance(value, dict):
@@ -617,7 +804,29 @@ def write_tables():
 
 def write_rope_steps():
     pairs = [(10000, 32), (10000, 64), (10000, 80), (100000, 64), (500000, 128), (1000000, 128), (10000, 2), (10000, 96), (2, 6)]
-    write("rope-steps", {"cases": [{"base": b, "headSize": d, "steps": [str(s) for s in rope_steps(b, d)]} for b, d in pairs]})
+    cases = [{"base": b, "headSize": d, "steps": [str(s) for s in rope_steps(b, d)]} for b, d in pairs]
+    llama3 = dict(kind="llama3", factor=8, lowFactor=1, highFactor=4, originalContext=8192)
+    yarn = dict(kind="yarn", factor=4, betaFast=32, betaSlow=1, originalContext=32768)
+    scaled = [
+        (10000, 64, dict(kind="linear", factor=2)),
+        (10000, 80, dict(kind="linear", factor=3.5)),
+        (500000, 128, llama3),
+        (500000, 64, {**llama3, "factor": 32}),
+        (500000, 64, {**llama3, "factor": 2.5, "lowFactor": 1.5, "highFactor": 1.75, "originalContext": 512}),
+        (1000000, 128, yarn),
+        (1000000, 64, {**yarn, "factor": 2.5, "originalContext": 8192}),
+        (10000, 32, {**yarn, "factor": 16, "originalContext": 64}),
+        (10000, 32, {**yarn, "factor": 8, "originalContext": 1}),
+        (2, 8, {**yarn, "factor": 8, "originalContext": 131072}),
+        (10000, 8, {**yarn, "betaFast": 2, "betaSlow": 1.5, "attentionFactor": 1.25}),
+        (10000, 16, dict(kind="factors", factors=[1, 1.0625, 2, 3.140625, 8, 0.125, 2**-20, 2**20], attentionFactor=1.1875)),
+    ]
+    for base, size, scaling in scaled:
+        cases.append({"base": base, "headSize": size, "scaling": scaling, "steps": [str(s) for s in rope_steps(base, size, scaling)],
+                      "attentionQ30": str(attention_q30(scaling)), "scaleQ24": score_scale(size, attention_q30(scaling))})
+    longrope = [{"factor": f, "originalContext": c, "attentionQ30": str(longrope_attention(f, c))}
+                for f, c in ((32, 4096), (1, 4096), (0.5, 4096), (2.5, 8192), (2**20, 2))]
+    write("rope-steps", {"longrope": longrope, "cases": cases})
 
 
 def float_bits(values):
@@ -687,18 +896,92 @@ def write_sampler():
     write("sampler", {"rows": rows, "seeds": [seed.hex(), other.hex()], "positions": [0, 1, 131071], "noise": noise, "cases": cases})
 
 
+def write_controls():
+    r = mulberry32(777)
+    seed = bytes(range(32))
+    off = dict(repetition=65536, presence=0, frequency=0, bias=[])
+    spread = [signed(r, 19) for _ in range(60)]
+    edges = [I31, -I31, I31 - 1, -I31 + 1, 0, 1, -1, 65536, -65536, 98304, -98304, 3]
+    every = list(range(12))
+    open_even = [1 - i % 2 for i in range(60)]
+    settings = [
+        ("nothing", spread, off, [1, 2], [3], None),
+        ("repetition 1.3", spread, {**off, "repetition": 85197}, [0, 1, 2, 3, 4, 5], [6, 7, 7], None),
+        ("repetition below 1", spread, {**off, "repetition": 40000}, [0, 1, 2, 3, 4, 5], [], None),
+        ("repetition, edges", edges, {**off, "repetition": 98304}, every, [], None),
+        ("smallest repetition saturates", edges, {**off, "repetition": 1}, every, [], None),
+        ("largest repetition", edges, {**off, "repetition": 2**32 - 1}, every, [], None),
+        ("ties of rounding", [1, -1, 3, -3, 5, -5, 7, -7], {**off, "repetition": 32768}, list(range(8)), [], None),
+        ("repetition 2, odd logits", [1, -1, 3, -3, 5, -5, 7, -7], {**off, "repetition": 131072}, list(range(8)), [], None),
+        ("presence", spread, {**off, "presence": 131072}, [9], [3, 3, 3, 4], None),
+        ("frequency", spread, {**off, "frequency": 65536}, [9], [3, 3, 3, 4], None),
+        ("negative penalties saturate", edges, {**off, "presence": -I31, "frequency": -I31}, [], every, None),
+        ("bias", spread, {**off, "bias": [[5, 6553600], [6, -6553600]]}, [], [], None),
+        ("bias saturates, beyond the row", edges, {**off, "bias": [[0, I31], [1, -I31], [40, 5]]}, [], [], None),
+        ("mask", spread, off, [], [], open_even),
+        ("one id open", spread, off, [], [], [1 if i == 17 else 0 for i in range(60)]),
+        ("lowest logit open", edges, off, [], [], [0, 1] + [0] * 10),
+        ("all together", spread, dict(repetition=72090, presence=32768, frequency=16384, bias=[[0, -9], [44, 70000]]), [2, 40, 41], [44, 44, 2], open_even),
+    ]
+    controls = []
+    for name, row, settled, given, made, mask in settings:
+        out = control(row, settled, given, made, mask)
+        for tau, top_k, top_p, min_p in ((0, 0, 0, 0), (94548, 0, 0, 0), (1, 0, 0, 0), (118185, 40, 966367642, 53687091)):
+            controls.append({"name": name, "row": row, "controls": settled, "inputTokens": given, "outputTokens": made, "mask": mask,
+                             "controlled": [-(2**31) if x is None else x for x in out],
+                             "sampler": {"tau": tau, "topK": top_k, "topP": top_p, "minP": min_p}, "seed": seed.hex(), "position": len(given + made),
+                             "token": next_open_token(out, tau, top_k, top_p, min_p, seed, len(given + made))})
+    logprobs = []
+    for row in (spread, edges, [5] * 50, [-7], [0, -(2**21), -(2**21) + 1, -1453634], [signed(r, 12) for _ in range(300)]):
+        order = sorted(range(len(row)), key=lambda i: (-row[i], i))[:5]
+        for token in (0, len(row) - 1):
+            logprobs.append({"row": row, "id": token, "count": 5, "chosen": logprob(row, token), "top": [[i, logprob(row, i)] for i in order]})
+
+    def hidden(bits, exponent, n=12):
+        return {"mantissas": [signed(r, bits) for _ in range(n)], "exponent": exponent}
+
+    groups = [[hidden(15, -15)], [hidden(15, -15), hidden(15, -12), hidden(9, -30)], [{"mantissas": [32767] * 12, "exponent": 0}] * 3,
+              [{"mantissas": [0] * 12, "exponent": 4}], [{"mantissas": [0, 1, -1] + [0] * 9, "exponent": -100}, hidden(3, -20)],
+              [{"mantissas": [5, -5] * 6, "exponent": 0}, {"mantissas": [-5, 5] * 6, "exponent": 0}]]
+    embeddings = [{"rows": g, "pooling": p, "vector": embed_rows(g, p)} for g in groups for p in ("mean", "last")]
+    write("controls", {"cases": controls, "logprobs": logprobs, "embeddings": embeddings})
+
+
 # ---- a whole model: 5. ops in the order of section 8, weights from mulberry32 as testing/random-model.ts draws them
 
 TINY = dict(layerCount=2, width=64, headCount=4, kvHeadCount=2, headSize=16, feedForwardWidth=96, vocabularySize=128, residualBits=16)
 
 
-def random_weights(c, seed, tied):
+FAMILY = {
+    "llama": {},
+    "qwen2": dict(bias=True),
+    "qwen3": dict(head_norm=True, sizes=dict(headSize=32)),
+    "smollm3": dict(unrotated=4, sizes=dict(layerCount=4)),
+}
+
+
+def random_weights(c, seed, tied, family):
     stream = mulberry32(seed)
     w, kv = c["headCount"] * c["headSize"], c["kvHeadCount"] * c["headSize"]
 
-    def gains():
-        bits = float_bits([0.5 + (next(stream) >> 8) / 2**24 for _ in range(c["width"])])
-        return import_gains(bits)
+    def vector(size, least):
+        return import_gains(float_bits([least + (next(stream) >> 8) / 2**24 for _ in range(size)]))
+
+    def gains(size=c["width"]):
+        return vector(size, 0.5)
+
+    def layer():
+        made = {"attn_norm": gains()}
+        for name, rows in (("q", w), ("k", kv), ("v", kv)):
+            made[name] = matrix(rows, c["width"])
+            if family.get("bias"):
+                made[name + " bias"] = vector(rows, -0.5)
+        if family.get("head_norm"):
+            made["q norm"], made["k norm"] = gains(c["headSize"]), gains(c["headSize"])
+        made["o"], made["ffn_norm"] = matrix(c["width"], w), gains()
+        made["gate"], made["up"] = matrix(c["feedForwardWidth"], c["width"]), matrix(c["feedForwardWidth"], c["width"])
+        made["down"] = matrix(c["width"], c["feedForwardWidth"])
+        return made
 
     def matrix(rows, cols):
         quants = [next(stream) % 255 - 127 for _ in range(rows * cols)]
@@ -707,18 +990,13 @@ def random_weights(c, seed, tied):
 
     model = {"output": None if tied else matrix(c["vocabularySize"], c["width"])}
     model["embedding"] = matrix(c["vocabularySize"], c["width"])
-    model["layers"] = [
-        dict(attn_norm=gains(), q=matrix(w, c["width"]), k=matrix(kv, c["width"]), v=matrix(kv, c["width"]), o=matrix(c["width"], w),
-             ffn_norm=gains(), gate=matrix(c["feedForwardWidth"], c["width"]), up=matrix(c["feedForwardWidth"], c["width"]),
-             down=matrix(c["width"], c["feedForwardWidth"]))
-        for _ in range(c["layerCount"])
-    ]
+    model["layers"] = [layer() for _ in range(c["layerCount"])]
     model["norm"] = gains()
     model["output"] = model["output"] or model["embedding"]
     return model
 
 
-def forward(c, model, tokens):
+def forward(c, model, tokens, family):
     hg, H, G = c["residualBits"], c["headCount"], c["kvHeadCount"]
     norm = dict(residualBits=hg, epsilonQ40=10995116)
     steps, scale = rope_steps(10000, c["headSize"]), score_scale(c["headSize"])
@@ -727,9 +1005,22 @@ def forward(c, model, tokens):
         h = embed(model["embedding"], token, hg)["values"]
         for l, w in enumerate(model["layers"]):
             x = rmsNorm(h, w["attn_norm"], **norm)
-            q = rope(**matmul(w["q"], **x), steps=steps, headCount=H, position=position)["heads"]
-            keys[l].append(rope(**matmul(w["k"], **x), steps=steps, headCount=G, position=position)["heads"])
-            values[l].append(splitHeads(**matmul(w["v"], **x), headCount=G)["heads"])
+
+            def project(name):
+                y = matmul(w[name], **x)
+                return bias(**y, bias=w[name + " bias"]) if family.get("bias") else y
+
+            def place(name, count):
+                y = project(name)
+                if family.get("head_norm"):
+                    y = headNorm(**y, gains=w[name + " norm"], headCount=count, epsilonQ40=10995116)
+                if family.get("unrotated") and (l + 1) % family["unrotated"] == 0:
+                    return splitHeads(**y, headCount=count)["heads"]
+                return rope(**y, steps=steps, headCount=count, position=position)["heads"]
+
+            q = place("q", H)
+            keys[l].append(place("k", G))
+            values[l].append(splitHeads(**project("v"), headCount=G)["heads"])
             mixed, sums = [], []
             for head in range(H):
                 g = head * G // H
@@ -765,19 +1056,19 @@ def shape_bytes(shape):
 NAME = bytes([len(SPEC)]) + SPEC.encode()
 
 
-def graph_bytes(c, tied):
-    """The graph of a Llama: weights in the order of their first use, one node per op."""
+def graph_leaves(c, tied, family):
+    """The graph as leaves: a header, then one per op; weights in the order of their first use."""
     D, F, V, S = c["width"], c["feedForwardWidth"], c["vocabularySize"], c["headSize"]
     nq, nk, hg = c["headCount"], c["kvHeadCount"], c["residualBits"]
-    weights, nodes = {}, []
+    weights, nodes, shapes = {}, [], [["T"]]
 
     def weight(name, kind, *shape):
-        weights.setdefault(name, bytes([kind]) + shape_bytes(shape))
-        return list(weights).index(name)
+        weights.setdefault(name, (kind, shape))
+        return name
 
     def node(op, inputs, shape, used=(), parameters=()):
-        nodes.append(bytes([op]) + b"".join(struct.pack(">I", i) for i in (*inputs, *used))
-                     + b"".join(struct.pack(">q", x) for x in parameters) + shape_bytes(shape))
+        nodes.append((op, inputs, used, parameters, shape))
+        shapes.append(shape)
         return len(nodes)
 
     def product(x, name, rows, cols):
@@ -786,13 +1077,22 @@ def graph_bytes(c, tied):
     def norm(x, name):
         return node(2, [x], ["T", D], [weight(name, 2, D)], [hg, 10995116])
 
+    def projected(x, name, rows):
+        y = product(x, name, rows, D)
+        return node(13, [y], ["T", rows], [weight(name + " bias", 2, rows)]) if family.get("bias") else y
+
+    def placed(y, name, heads, l):
+        if family.get("head_norm"):
+            y = node(14, [y], ["T", heads * S], [weight(name + " norm", 2, S)], [heads, 10995116])
+        if family.get("unrotated") and (l + 1) % family["unrotated"] == 0:
+            return node(5, [y], ["T", heads, S], [], [heads])
+        return node(4, [y], ["T", heads, S], [weight("steps", 3, S // 2)], [heads])
+
     h = node(1, [0], ["T", D], [weight("embedding", 1, V, D)], [hg])
     for l in range(c["layerCount"]):
         x = norm(h, f"{l} attn_norm")
-        q, k, v = (product(x, f"{l} {n}", heads * S, D) for n, heads in (("q", nq), ("k", nk), ("v", nk)))
-        steps = weight("steps", 3, S // 2)
-        q = node(4, [q], ["T", nq, S], [steps], [nq])
-        k = node(4, [k], ["T", nk, S], [steps], [nk])
+        q, k, v = (projected(x, f"{l} {n}", heads * S) for n, heads in (("q", nq), ("k", nk), ("v", nk)))
+        q, k = placed(q, f"{l} q", nq, l), placed(k, f"{l} k", nk, l)
         v = node(5, [v], ["T", nk, S], [], [nk])
         s = node(6, [q, k], ["T", nq, "T"], [], [score_scale(S)])
         p = node(7, [s, v], ["T", nq, "T"])
@@ -804,8 +1104,19 @@ def graph_bytes(c, tied):
     body = len(nodes)
     last = product(norm(h, "norm"), "embedding" if tied else "output", V, D)
     node(12, [last], ["T", V])
-    return list(weights), (NAME + struct.pack(">I", len(weights)) + b"".join(weights.values())
-                           + struct.pack(">I", len(nodes)) + b"".join(nodes) + struct.pack(">I", body))
+
+    def leaf(op, inputs, used, parameters, shape):
+        out = struct.pack(">BIB", op, body, len(inputs))
+        for i in inputs:
+            out += struct.pack(">I", i) + shape_bytes(shapes[i])
+        out += bytes([len(used)])
+        for name in used:
+            kind, sizes = weights[name]
+            out += struct.pack(">IB", list(weights).index(name), kind) + shape_bytes(sizes)
+        return out + bytes([len(parameters)]) + b"".join(struct.pack(">q", x) for x in parameters) + shape_bytes(shape)
+
+    head = NAME + struct.pack(">III", len(nodes), len(weights), body)
+    return list(weights), [head] + [leaf(*n) for n in nodes]
 
 
 def header(kind, rows, cols, exponent):
@@ -840,9 +1151,9 @@ def weights_root(c, names, model):
         if name == "steps":
             steps = rope_steps(10000, c["headSize"])
             return merkle_root([header(3, 1, len(steps), 0), struct.pack(f">{len(steps)}Q", *steps)])
-        layer, _, part = name.rpartition(" ")
+        layer, _, part = name.partition(" ") if name[0].isdigit() else ("", "", name)
         tensor = model["layers"][int(layer)][part] if layer else model[name]
-        return gains_root(tensor) if name.endswith("norm") else matrix_root(tensor)
+        return gains_root(tensor) if name.endswith(("norm", "bias")) else matrix_root(tensor)
 
     return merkle_root([root(name) for name in names])
 
@@ -859,14 +1170,17 @@ def bounds_bytes(c):
 
 def write_model():
     cases = []
-    for seed, tied in ((1, True), (2, False)):
+    for seed, tied, name in ((1, True, "llama"), (2, False, "llama"), (3, True, "qwen2"), (4, True, "qwen3"), (5, True, "smollm3")):
+        family = FAMILY[name]
+        config = {**TINY, **family.get("sizes", {})}
         tokens = [(i * 37 + seed) % 128 for i in range(24)]
-        model = random_weights(TINY, seed, tied)
-        rows = list(forward(TINY, model, tokens))
-        names, graph = graph_bytes(TINY, tied)
-        cases.append({"seed": seed, "tied": tied, "tokens": tokens, "firstLogits": rows[0][:8], "lastLogits": rows[-1][:8],
-                      "sha256": sha([x for row in rows for x in row]), "graphHash": H(graph).hex(),
-                      "weightsRoot": weights_root(TINY, names, model).hex(), "boundsHash": H(bounds_bytes(TINY)).hex()})
+        model = random_weights(config, seed, tied, family)
+        rows = list(forward(config, model, tokens, family))
+        names, graph = graph_leaves(config, tied, family)
+        cases.append({"seed": seed, "tied": tied, "family": name, "config": family.get("sizes", {}), "tokens": tokens,
+                      "firstLogits": rows[0][:8], "lastLogits": rows[-1][:8],
+                      "sha256": sha([x for row in rows for x in row]), "graphRoot": merkle_root(graph).hex(),
+                      "weightsRoot": weights_root(config, names, model).hex(), "boundsHash": H(bounds_bytes(config)).hex()})
     write("model", {"hash": "sha256", "tablesRoot": tables_root().hex(), "config": {**TINY, "contextLength": 256, "ropeBase": 10000, "rmsEpsilon": 1e-5}, "cases": cases})
 
 
@@ -876,6 +1190,7 @@ def main():
     write_rope_steps()
     write_import()
     write_sampler()
+    write_controls()
     for name, function, cases in op_cases():
         write(f"op-{name}", {"op": name, "cases": [
             {"name": n, "input": i, "output": function(**expand(i))} for n, i in cases]})

@@ -23,4 +23,5 @@ interface CourtVm {
     function computeCreateAddress(address deployer, uint256 nonce) external pure returns (address);
     function deal(address account, uint256 balance) external;
     function roll(uint256 blockNumber) external;
+    function cool(address account) external;
 }

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.37;
 
 import {Arithmetic} from "../../dispute/Arithmetic.sol";
+import {HeadNorm} from "../../dispute/HeadNorm.sol";
 import {Norm} from "../../dispute/Norm.sol";
 import {CourtTest} from "./CourtTest.sol";
 
@@ -168,6 +169,64 @@ contract VectorsOpsTest is CourtTest {
         row.width = uint32(h.length);
         row.residualBits = uint8(uint256(int_(c, ".input.residualBits")));
         row.epsilonQ40 = uint64(uint256(int_(c, ".input.epsilonQ40")));
+    }
+
+    function test_bias() public {
+        open("bias");
+        uint256 count = 0;
+        for (uint256 c = 0; exists(c); ++c) {
+            int256[] memory y = ints(c, ".input.values");
+            int256[] memory b = ints(c, ".input.bias.data");
+            int256[] memory result = ints(c, ".output.values");
+            int32 exponent = int32(int_(c, ".input.exponent"));
+            int32 own = int32(int_(c, ".input.bias.exponent"));
+            for (uint256 k = 0; k < y.length; ++k) {
+                Arithmetic.Claim memory claim = claimAt(result, k, int_(c, ".output.exponent"), 30);
+                int32 x = int32(y[k]);
+                int32 v = int32(b[k]);
+                assertTrue(checker.biasElement(x, exponent, v, own, claim), "element");
+                assertTrue(!checker.biasElement(x, exponent, v, own, other(claim)), "other");
+                ++count;
+            }
+        }
+        assertTrue(count >= 100, "elements");
+    }
+
+    function test_headNorm() public {
+        open("headNorm");
+        uint256 count = 0;
+        for (uint256 c = 0; exists(c); ++c) {
+            int256[] memory x = ints(c, ".input.values");
+            uint256 heads = uint256(int_(c, ".input.headCount"));
+            for (uint256 h = 0; h < heads; ++h) {
+                count += assertNormedHead(c, h, slice(x, h * (x.length / heads), x.length / heads));
+            }
+        }
+        assertTrue(count >= 500, "elements");
+    }
+
+    function assertNormedHead(uint256 c, uint256 h, int256[] memory x)
+        private
+        view
+        returns (uint256)
+    {
+        int256[] memory gains = ints(c, ".input.gains.data");
+        int256[] memory result = slice(ints(c, ".output.values"), h * x.length, x.length);
+        int256 exponent = int_(c, ".output.exponent");
+        int32 gainExponent = int32(int_(c, ".input.gains.exponent"));
+        HeadNorm.Grid memory grid = HeadNorm.Grid({
+            exponent: int32(int_(c, ".input.exponent")),
+            epsilonQ40: uint64(uint256(int_(c, ".input.epsilonQ40")))
+        });
+        bytes memory head = packWords(x);
+        for (uint256 k = 0; k < x.length; ++k) {
+            Arithmetic.Claim memory claim = claimAt(result, k, exponent, 30);
+            int32 g = int32(gains[k]);
+            assertTrue(checker.headNormElement(head, k, grid, g, gainExponent, claim), "element");
+            claim = other(claim);
+            assertTrue(!checker.headNormElement(head, k, grid, g, gainExponent, claim), "other");
+        }
+        return x.length;
     }
 
     function test_rope() public {

@@ -5,6 +5,8 @@
 import {
   type Address,
   type ChannelConfig,
+  CONTROLS_BYTES_MAX,
+  DETAIL_BYTES_MAX,
   type Hex,
   isHexOf,
   JOB_TOKENS_MAX,
@@ -55,6 +57,20 @@ function bytes(record: Fields, name: string, size: number): Hex {
   return value.toLowerCase() as Hex;
 }
 
+/** An optional field of one to `sizeMax` bytes, as the field itself. */
+function blob<Name extends string>(
+  record: Fields,
+  name: Name,
+  sizeMax: number,
+): { readonly [N in Name]?: Hex } {
+  const value = record[name];
+  if (value === undefined) return {};
+  if (typeof value !== 'string' || value.length < 4 || value.length > 2 + 2 * sizeMax)
+    throw malformedMessage(name, value);
+  if (!isHexOf(value, (value.length - 2) / 2)) throw malformedMessage(name, value);
+  return { [name]: value.toLowerCase() as Hex } as { readonly [N in Name]?: Hex };
+}
+
 const address = (record: Fields, name: string): Address => bytes(record, name, 20);
 
 function signature(record: Fields, name: string): Hex {
@@ -85,6 +101,7 @@ function decodeSampler(value: unknown): Sampler {
     minP: integer(record, 'minP', UINT32_MAX),
     seed: bytes(record, 'seed', 32),
     stopIds: tokenIds(record, 'stopIds', STOP_IDS_MAX),
+    controls: bytes(record, 'controls', 32),
   };
 }
 
@@ -98,6 +115,7 @@ export function decodeJob(value: unknown): Job {
     lane: integer(record, 'lane', LANES_MAX - 1),
     tier: integer(record, 'tier', 255),
     inputRoot: bytes(record, 'inputRoot', 32),
+    traceKeyHash: bytes(record, 'traceKeyHash', 32),
     inputCount: integer(record, 'inputCount', JOB_TOKENS_MAX),
     outputCountMax: integer(record, 'outputCountMax', JOB_TOKENS_MAX),
     sampler: decodeSampler(record['sampler']),
@@ -147,6 +165,7 @@ export function decodeJobRequest(value: unknown): JobRequest {
     inputTokens: tokenIds(record, 'inputTokens'),
     salt: bytes(record, 'salt', 32),
     channel: decodeChannel(record['channel']),
+    ...blob(record, 'controls', CONTROLS_BYTES_MAX),
     ...(record['voucher'] === undefined ? {} : { voucher: decodeSignedVoucher(record['voucher']) }),
   };
 }
@@ -178,6 +197,8 @@ export function decodeEnvelope(value: unknown): ReceiptEnvelope {
     inputTokens: tokenIds(record, 'inputTokens'),
     outputTokens: tokenIds(record, 'outputTokens'),
     salt: bytes(record, 'salt', 32),
+    ...blob(record, 'controls', CONTROLS_BYTES_MAX),
+    ...blob(record, 'detail', DETAIL_BYTES_MAX),
   };
 }
 
@@ -191,6 +212,7 @@ export function decodeJobEvent(value: unknown): JobEvent {
         type: 'tokens',
         index: integer(record, 'index', JOB_TOKENS_MAX),
         tokens: tokenIds(record, 'tokens'),
+        ...blob(record, 'detail', DETAIL_BYTES_MAX),
       };
     case 'head':
       return {

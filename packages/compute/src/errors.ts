@@ -42,6 +42,14 @@ export const jobExpired = (expiresAt: bigint): AssayError =>
     expiresAt,
   );
 
+export const jobTooLongLived = (expiresAt: bigint): AssayError =>
+  peer(
+    'job_too_long_lived',
+    'The job may start later than a provider has to remember it.',
+    'Sign it to expire within five minutes; check the clocks of both machines.',
+    expiresAt,
+  );
+
 export const jobRepeated = (jobId: string): AssayError =>
   peer(
     'job_repeated',

@@ -3,11 +3,16 @@
  * head, price and control rules. Everybody does this before paying, storing or re-executing.
  */
 import {
+  type Controls,
   commitTokens,
   computeDomain,
+  decodeControls,
+  detailBytesPerToken,
   FINISH,
   firstStreamHead,
+  fromHex,
   type Hex,
+  hashControls,
   hashReceipt,
   type Job,
   jobId,
@@ -16,26 +21,95 @@ import {
   type Receipt,
   type ReceiptEnvelope,
   STREAM_INCREMENT_TOKENS,
+  traceKeyHash,
+  wordsOf,
 } from '@assay/protocol';
 import { receiptInvalid } from './errors.js';
 import { type CheckSignature, isSignedBy } from './signature.js';
+import type { Market } from './types.js';
 
-/** Head of the whole stream: one link per full increment of 32 tokens, and one for the rest. */
-export function streamHeadOf(id: Hex, tokens: readonly number[]): Hex {
+/** Chain and contract that the receipts of one network are bound to. */
+export type Network = Pick<Market, 'chainId' | 'receipts'>;
+
+/**
+ * Throws `receipt_invalid` for a receipt of another network: it may hold in itself, and yet no stake and no channel of
+ * this one stands behind it.
+ */
+export function assertNetwork(envelope: ReceiptEnvelope, { chainId, receipts }: Network): void {
+  if (envelope.chainId !== chainId)
+    throw receiptInvalid(`it is of chain ${envelope.chainId}, not of ${chainId}`, envelope.chainId);
+  if (envelope.contract.toLowerCase() !== receipts.toLowerCase())
+    throw receiptInvalid(`it is bound to another contract than ${receipts}`, envelope.contract);
+}
+
+/**
+ * Head of the whole stream: one link per full increment of 32 tokens, and one for the rest. `detail` has equally many
+ * bytes for each token.
+ */
+export function streamHeadOf(
+  id: Hex,
+  tokens: readonly number[],
+  detail: Uint8Array = NO_DETAIL,
+): Hex {
+  const size = tokens.length === 0 ? 0 : detail.length / tokens.length;
   let head = firstStreamHead(id);
   for (let start = 0; start < tokens.length; start += STREAM_INCREMENT_TOKENS) {
     const part = tokens.slice(start, start + STREAM_INCREMENT_TOKENS);
-    head = nextStreamHead(head, start + part.length, part);
+    const count = start + part.length;
+    head = nextStreamHead(head, count, part, detail.subarray(size * start, size * count));
   }
   return head;
 }
 
-/** Why an output of these tokens must have ended, or undefined if it should have gone on. */
+const NO_DETAIL = new Uint8Array(0);
+
+/** Commitment to what a job gave: its tokens, or its embedding. */
+export const outputRootOf = (salt: Hex, { tokens, detail, controls }: JobOutput): Hex =>
+  commitTokens(salt, controls.pooling === undefined ? tokens : wordsOf(detail));
+
+/** What a job gave, under its controls. */
+export type JobOutput = {
+  readonly tokens: readonly number[];
+  readonly detail: Uint8Array;
+  readonly controls: Controls;
+};
+
+/** Output and controls of an envelope as they stand in it; throws `receipt_invalid` unless they fit each other. */
+export function outputOf(envelope: ReceiptEnvelope): JobOutput {
+  const bytes = fromHex(envelope.controls ?? '0x');
+  if (hashControls(bytes) !== envelope.job.sampler.controls)
+    throw receiptInvalid('the controls are others', envelope.job.sampler.controls);
+  const detail = fromHex(envelope.detail ?? '0x');
+  const tokens = envelope.outputTokens;
+  const controls = controlsOf(bytes);
+  const expected = detailBytesPerToken(controls) * tokens.length;
+  const fits =
+    controls.pooling === undefined ? detail.length === expected : detail.length % 4 === 0;
+  if (!fits) throw receiptInvalid('the details have another length', detail.length);
+  return { tokens, detail, controls };
+}
+
+function controlsOf(bytes: Uint8Array): Controls {
+  try {
+    return decodeControls(bytes);
+  } catch (error) {
+    throw receiptInvalid((error as Error).message, bytes.length);
+  }
+}
+
+/**
+ * Why an output of these tokens must have ended, or undefined if it should have gone on. An embedding is a limit of no
+ * tokens that was reached.
+ */
 export function finishOf(job: Job, tokens: readonly number[]): Receipt['finish'] | undefined {
   const last = tokens.at(-1);
   if (last !== undefined && job.sampler.stopIds.includes(last)) return FINISH.stop;
   return tokens.length === job.outputCountMax ? FINISH.length : undefined;
 }
+
+/** True for a job that was to give an embedding and ended before it did. */
+export const isCutOff = ({ controls, detail }: JobOutput): boolean =>
+  controls.pooling !== undefined && detail.length === 0;
 
 /** Throws `receipt_invalid` naming the first thing that does not hold. */
 export async function assertEvidence(
@@ -53,6 +127,7 @@ export async function assertReceipt(
   checkSignature: CheckSignature = isSignedBy,
 ): Promise<void> {
   const { job, receipt, outputTokens, inputTokens, salt } = envelope;
+  const output = outputOf(envelope);
   const domain = computeDomain(envelope.chainId, envelope.contract);
   const id = jobId(domain, job);
   const check = (holds: boolean, reason: string, value: unknown): void => {
@@ -69,18 +144,19 @@ export async function assertReceipt(
     'the prompt is another one',
     job.inputRoot,
   );
+  check(traceKeyHash(salt) === job.traceKeyHash, 'the trace key is another one', job.traceKeyHash);
   check(
     outputTokens.length === receipt.outputCount,
     'the answer has another length',
     outputTokens.length,
   );
   check(
-    commitTokens(salt, outputTokens) === receipt.outputRoot,
+    outputRootOf(salt, output) === receipt.outputRoot,
     'the answer is another one',
     receipt.outputRoot,
   );
   check(
-    streamHeadOf(id, outputTokens) === receipt.streamHead,
+    streamHeadOf(id, outputTokens, output.detail) === receipt.streamHead,
     'the stream was another one',
     receipt.streamHead,
   );
@@ -94,7 +170,12 @@ export async function assertReceipt(
     'it is longer than asked for',
     receipt.outputCount,
   );
-  const finish = finishOf(job, outputTokens);
+  check(
+    !outputTokens.slice(0, -1).some((token) => job.sampler.stopIds.includes(token)),
+    'it goes on after a stop id',
+    receipt.outputCount,
+  );
+  const finish = isCutOff(output) ? undefined : finishOf(job, outputTokens);
   check(
     finish === undefined ? receipt.finish === FINISH.cancelled : receipt.finish === finish,
     'it ended for another reason than it says',

@@ -23,6 +23,8 @@ export type Market = {
   readonly receipts: Address;
   /** Payment token. */
   readonly token: Address;
+  /** Where providers' earnings wait: channels pay the vault of a provider. */
+  readonly vaults: Address;
 };
 
 /** Signs EIP-712 digests; a viem `LocalAccount` fits. The key never leaves it. */

@@ -4,7 +4,15 @@
  * proves is decoded strictly by the checking worker. Amounts stay decimal strings here and become
  * text in `format`.
  */
-import { AssayError, type Fault, type Json, type ReceiptEnvelope } from '@assay/protocol';
+import {
+  type Address,
+  AssayError,
+  type Fault,
+  type Json,
+  type ReceiptEnvelope,
+} from '@assay/protocol';
+import { KEY_REFUSED, keyHeader, readApiKey } from './api-key.js';
+import { createSseParser } from './sse.js';
 
 export type EnvelopeJson = Json<ReceiptEnvelope>;
 
@@ -42,7 +50,7 @@ export type NetworkProvider = {
 export type NetworkAnswer = {
   readonly chain: { readonly id: number; readonly rpc: string; readonly block: number };
   readonly gateway: { readonly url: string };
-  readonly contracts: Readonly<Record<string, string>>;
+  readonly contracts: Readonly<Record<string, string>> & { readonly receipts: Address };
   readonly providers: readonly NetworkProvider[];
   readonly requests: {
     readonly count: number;
@@ -134,6 +142,26 @@ export async function startCompletion(parameters: {
   return response;
 }
 
+/**
+ * Follows the network's events until they end or `signal` says so; rejects when they cannot be had.
+ * Not an `EventSource`, because that cannot send a key.
+ */
+export async function followEvents(parameters: {
+  readonly signal: AbortSignal;
+  readonly onOpen: () => void;
+  readonly onEvent: (data: string) => void;
+}): Promise<void> {
+  const { signal, onOpen, onEvent } = parameters;
+  const headers = { accept: 'text/event-stream' };
+  const response = await send('/v1/network/events', { headers, signal, cache: 'no-store' });
+  if (!response.ok || response.body === null) throw await readFailure(response);
+  onOpen();
+  const parser = createSseParser();
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  for (let part = await reader.read(); !part.done; part = await reader.read())
+    for (const data of parser.push(part.value)) onEvent(data);
+}
+
 type RequestOptions = { readonly method?: string; readonly timeoutMs?: number };
 
 async function request<T>(path: string, options: RequestOptions = {}): Promise<T> {
@@ -147,9 +175,11 @@ async function request<T>(path: string, options: RequestOptions = {}): Promise<T
   }
 }
 
+/** Every request goes through here: to the address that the page came from, with the key if there is one. */
 async function send(path: string, init: RequestInit): Promise<Response> {
   try {
-    return await fetch(path, init);
+    const headers = { ...init.headers, ...keyHeader(readApiKey()) };
+    return await fetch(path, { ...init, headers });
   } catch (cause) {
     if (init.signal?.aborted === true && !isTimeout(init.signal)) throw cause;
     throw unreachable(path, cause);
@@ -173,8 +203,13 @@ export function failureOf(error: unknown, status = 0): AssayError {
     code: String(fields.code ?? fields.type ?? (status > 0 ? `http_${status}` : 'stream_failed')),
     message: message ?? `The gateway refused with status ${status}.`,
     fault: faultOf(status),
-    remedy: fields.remedy ?? (status === 429 ? 'Wait a moment, then ask again.' : undefined),
+    remedy: fields.remedy ?? remedyOf(status, fields.code),
   });
+}
+
+function remedyOf(status: number, code: unknown): string | undefined {
+  if (status === 429) return 'Wait a moment, then ask again.';
+  return code === KEY_REFUSED ? 'Give this page a key with the button at the top.' : undefined;
 }
 
 type ErrorFields = { message?: string; code?: unknown; type?: unknown; remedy?: string };

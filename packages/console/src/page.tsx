@@ -2,7 +2,15 @@
  * The page's frame: header, the view that the address asks for, and beside the chat the network on
  * wide screens.
  */
-import { type ReactNode, useCallback, useEffect, useMemo, useState } from 'react';
+import {
+  type ReactNode,
+  useCallback,
+  useEffect,
+  useMemo,
+  useState,
+  useSyncExternalStore,
+} from 'react';
+import { KEY_REFUSED, readApiKey, watchApiKey } from './api-key.js';
 import { Chat } from './chat/chat.js';
 import { useConversation } from './chat/use-conversation.js';
 import type { Failure } from './conversation.js';
@@ -11,6 +19,7 @@ import { ACTIVITY_ITEMS_MAX, type ListedModel, listModels, toAssayError } from '
 import type { NetworkEvent, NetworkState } from './network/network-state.js';
 import { NetworkView } from './network/network-view.js';
 import { useNetwork } from './network/use-network.js';
+import { KeyButton } from './parts/api-key-dialog.js';
 import { Boundary } from './parts/boundary.js';
 import { HouseMark, MoonIcon, SunIcon, SystemIcon } from './parts/icons.js';
 import { ReceiptsView } from './receipt/receipts-view.js';
@@ -28,7 +37,9 @@ export function Page(): ReactNode {
   }, [route.view]);
   const actions = useConversation();
   const { dispatch } = actions;
+  const apiKey = useSyncExternalStore(watchApiKey, readApiKey);
   const state = useNetwork(
+    apiKey,
     useCallback(
       (event: NetworkEvent) => {
         if (event.type === 'check')
@@ -37,13 +48,16 @@ export function Page(): ReactNode {
       [dispatch],
     ),
   );
-  const { nameOf, ...models } = useModels(state);
+  const { nameOf, ...models } = useModels(state, apiKey);
+  const refused = [state.failure, models.failure].find((failure) => failure?.code === KEY_REFUSED);
   return (
     <>
       <button type="button" className="skip" onClick={focusContent}>
         Skip to content
       </button>
-      <Header view={route.view} state={state} />
+      <Header view={route.view} state={state}>
+        <KeyButton apiKey={apiKey} refusal={refused ?? null} />
+      </Header>
       <main id="content" tabIndex={-1} className={`content content-${route.view}`}>
         {route.view === 'ask' && (
           <>
@@ -100,7 +114,7 @@ type Models = {
 /**
  * Models on offer, asked for again whenever the set of providers changes or the gateway comes back.
  */
-function useModels(state: NetworkState): Models {
+function useModels(state: NetworkState, apiKey: string | null): Models {
   const [listed, setListed] = useState<readonly ListedModel[]>([]);
   const [chosen, onModel] = useState('');
   const [failure, setFailure] = useState<Failure | null>(null);
@@ -123,7 +137,7 @@ function useModels(state: NetworkState): Models {
     return () => {
       current = false;
     };
-  }, [occasion]);
+  }, [occasion, apiKey]);
   const models = listed.map(({ id }) => id);
   const model = models.includes(chosen) ? chosen : (models[0] ?? '');
   const nameOf = useMemo(() => (modelId: string) => nameIn(listed, modelId), [listed]);
@@ -139,9 +153,13 @@ const VIEWS = [
   ['receipts', '#/receipts', 'Receipts'],
 ] as const;
 
-type HeaderProps = { readonly view: Route['view']; readonly state: NetworkState };
+type HeaderProps = {
+  readonly view: Route['view'];
+  readonly state: NetworkState;
+  readonly children: ReactNode;
+};
 
-function Header({ view, state }: HeaderProps): ReactNode {
+function Header({ view, state, children }: HeaderProps): ReactNode {
   return (
     <header className="header">
       <h1>
@@ -159,6 +177,7 @@ function Header({ view, state }: HeaderProps): ReactNode {
       <a className={`header-block link link-${state.link}`} href="#/network">
         {state.network === null ? state.link : `block ${formatCount(state.network.chain.block)}`}
       </a>
+      {children}
       <ThemeButton />
     </header>
   );

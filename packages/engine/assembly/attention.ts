@@ -6,7 +6,8 @@
 import { bitLength, clamp, exp2n, round, roundRight } from './arithmetic';
 import { keptExponents, keptRows, PAGE_POSITIONS, pageOf } from './heads';
 import { sumLanes } from './matmul';
-import { quantise } from './rows';
+import { quantise, roundPair } from './rows';
+import { joinPair, lowHalves } from './vectors';
 
 /** What attention of one head needs besides its row: filled once per node by the caller. */
 @unmanaged
@@ -49,39 +50,113 @@ function splitQuery(query: usize, padded: usize, out: usize): void {
   }
 }
 
-/** Exact dots of four neighbouring keys with the split query, as i64 [4]. */
+/** Exponents of four keys that differ by at most this are brought to one by their factors: 2^58.6 * 2^3 < 2^62. */
+const SPREAD_MAX = 3;
+
+/** From here on a product below 2^61.6 comes below 2^31, so that nothing is to be clamped. */
+const SHIFT_UNCLAMPED = 31;
+
+/** Scores of positions [from, to) of a page, one by one, from their exact dots; returns the largest. */
+function scoreSlowly(
+  dots: usize, exponents: usize, from: usize, to: usize, scaleQ24: i64, queryExponent: i64, out: usize,
+): i32 {
+  let largest = i32.MIN_VALUE;
+  for (let i = from; i < to; i++) {
+    const shift = 8 - queryExponent - <i64>load<i32>(exponents + (i << 2));
+    const s = <i32>clamp(round(load<i64>(dots + ((i - from) << 3)) * scaleQ24, shift), 31);
+    store<i32>(out + (i << 2), s);
+    largest = max(largest, s);
+  }
+  return largest;
+}
+
+/** The smallest lane in every lane. */
 // @ts-ignore: decorator
 @inline
-function fourDots(keys: usize, padded: usize, query: usize, out: usize): void {
+function leastLane(x: v128): v128 {
+  const halves = i32x4.min_s(x, v128.shuffle<i32>(x, x, 2, 3, 0, 1));
+  return i32x4.min_s(halves, v128.shuffle<i32>(halves, halves, 1, 0, 3, 2));
+}
+
+/**
+ * Scores of one page's first `used` positions to i32; returns the largest. Four keys at a time: the dots of the query's
+ * high and low parts, times scale * 2^(exponent above the least of the four), so that one shift rounds all.
+ */
+function scorePage(
+  rows: usize, exponents: usize, used: usize, padded: usize, query: usize, queryExponent: i64,
+  scaleQ24: i64, dots: usize, out: usize,
+): i32 {
   const bytes = padded << 1;
-  let l0 = i32x4.splat(0);
-  let l1 = l0;
-  let l2 = l0;
-  let l3 = l0;
-  let h0 = l0;
-  let h1 = l0;
-  let h2 = l0;
-  let h3 = l0;
-  for (const end = query + bytes; query < end; query += 16, keys += 16) {
-    const low = v128.load(query);
-    const high = v128.load(query + bytes);
-    let k = v128.load(keys);
-    l0 = i32x4.add(l0, i32x4.dot_i16x8_s(low, k));
-    h0 = i32x4.add(h0, i32x4.dot_i16x8_s(high, k));
-    k = v128.load(keys + bytes);
-    l1 = i32x4.add(l1, i32x4.dot_i16x8_s(low, k));
-    h1 = i32x4.add(h1, i32x4.dot_i16x8_s(high, k));
-    k = v128.load(keys + (bytes << 1));
-    l2 = i32x4.add(l2, i32x4.dot_i16x8_s(low, k));
-    h2 = i32x4.add(h2, i32x4.dot_i16x8_s(high, k));
-    k = v128.load(keys + bytes * 3);
-    l3 = i32x4.add(l3, i32x4.dot_i16x8_s(low, k));
-    h3 = i32x4.add(h3, i32x4.dot_i16x8_s(high, k));
+  const scale = <i32>scaleQ24;
+  let factors = i32x4.splat(scale);
+  factors = i32x4.replace_lane(factors, 1, scale << 1);
+  factors = i32x4.replace_lane(factors, 2, scale << 2);
+  factors = i32x4.replace_lane(factors, 3, scale << 3);
+  let largest = i32x4.splat(i32.MIN_VALUE);
+  let largestSlow = i32.MIN_VALUE;
+  for (let t: usize = 0; t < used; t += 4, rows += bytes << 2) {
+    let l0 = i32x4.splat(0);
+    let l1 = l0;
+    let l2 = l0;
+    let l3 = l0;
+    let h0 = l0;
+    let h1 = l0;
+    let h2 = l0;
+    let h3 = l0;
+    let keys = rows;
+    for (let q = query, end = query + bytes; q < end; q += 16, keys += 16) {
+      const low = v128.load(q);
+      const high = v128.load(q + bytes);
+      let k = v128.load(keys);
+      l0 = i32x4.add(l0, i32x4.dot_i16x8_s(low, k));
+      h0 = i32x4.add(h0, i32x4.dot_i16x8_s(high, k));
+      k = v128.load(keys + bytes);
+      l1 = i32x4.add(l1, i32x4.dot_i16x8_s(low, k));
+      h1 = i32x4.add(h1, i32x4.dot_i16x8_s(high, k));
+      k = v128.load(keys + (bytes << 1));
+      l2 = i32x4.add(l2, i32x4.dot_i16x8_s(low, k));
+      h2 = i32x4.add(h2, i32x4.dot_i16x8_s(high, k));
+      k = v128.load(keys + bytes * 3);
+      l3 = i32x4.add(l3, i32x4.dot_i16x8_s(low, k));
+      h3 = i32x4.add(h3, i32x4.dot_i16x8_s(high, k));
+    }
+    const low = sumLanes(l0, l1, l2, l3);
+    const high = sumLanes(h0, h1, h2, h3);
+    const exponent = v128.load(exponents + (t << 2));
+    const least = leastLane(exponent);
+    const above = i32x4.sub(exponent, least);
+    const shift = 8 - queryExponent - <i64>i32x4.extract_lane(least, 0);
+    const fast = shift >= SHIFT_UNCLAMPED && shift <= 62 && t + 4 <= used &&
+      !v128.any_true(i32x4.gt_u(above, i32x4.splat(SPREAD_MAX)));
+    if (fast) {
+      const lanes = i32x4.add(i32x4.mul(above, i32x4.splat(0x04040404)), i32x4.splat(0x03020100));
+      const factor = v128.swizzle(factors, lanes);
+      const s = lowHalves(
+        roundPair(i64x2.add(i64x2.shl(i64x2.extmul_low_i32x4_s(high, factor), 8),
+          i64x2.extmul_low_i32x4_s(low, factor)), <i32>shift),
+        roundPair(i64x2.add(i64x2.shl(i64x2.extmul_high_i32x4_s(high, factor), 8),
+          i64x2.extmul_high_i32x4_s(low, factor)), <i32>shift),
+      );
+      v128.store(out + (t << 2), s);
+      largest = i32x4.max_s(largest, s);
+    } else {
+      v128.store(dots, i64x2.add(i64x2.shl(i64x2.extend_low_i32x4_s(high), 8), i64x2.extend_low_i32x4_s(low)));
+      v128.store(
+        dots, i64x2.add(i64x2.shl(i64x2.extend_high_i32x4_s(high), 8), i64x2.extend_high_i32x4_s(low)), 16,
+      );
+      const end = min<usize>(t + 4, used);
+      largestSlow = max(largestSlow, scoreSlowly(dots, exponents, t, end, scaleQ24, queryExponent, out));
+    }
   }
-  const low = sumLanes(l0, l1, l2, l3);
-  const high = sumLanes(h0, h1, h2, h3);
-  v128.store(out, i64x2.add(i64x2.shl(i64x2.extend_low_i32x4_s(high), 8), i64x2.extend_low_i32x4_s(low)));
-  v128.store(out, i64x2.add(i64x2.shl(i64x2.extend_high_i32x4_s(high), 8), i64x2.extend_high_i32x4_s(low)), 16);
+  return max(largestSlow, largestLane(largest));
+}
+
+/** The largest of four i32. */
+// @ts-ignore: decorator
+@inline
+function largestLane(x: v128): i32 {
+  const halves = i32x4.max_s(x, v128.shuffle<i32>(x, x, 2, 3, 0, 1));
+  return max(i32x4.extract_lane(halves, 0), i32x4.extract_lane(halves, 1));
 }
 
 /** Scores of positions [0, count) to i32; returns the largest. */
@@ -89,39 +164,32 @@ function scores(
   shape: AttentionShape, scratch: AttentionScratch, pages: usize, count: usize,
   kvHead: usize, queryExponent: i64,
 ): i64 {
-  let largest: i64 = i64.MIN_VALUE;
-  const dots = scratch.sums;
+  let largest = i32.MIN_VALUE;
   for (let start: usize = 0; start < count; start += PAGE_POSITIONS) {
     const keys = pageOf(pages, start) + shape.keys;
-    const rows = keptRows(keys, kvHead, shape.padded);
-    const exponents = keptExponents(keys, shape.kvHeads, kvHead, shape.padded);
-    const used = min(count - start, PAGE_POSITIONS);
-    for (let t: usize = 0; t < used; t += 4) {
-      fourDots(rows + t * (shape.padded << 1), shape.padded, scratch.query, dots);
-      const end = min<usize>(t + 4, used);
-      for (let i = t; i < end; i++) {
-        const shift = 8 - queryExponent - <i64>load<i32>(exponents + (i << 2));
-        const s = clamp(round(load<i64>(dots + ((i - t) << 3)) * shape.scaleQ24, shift), 31);
-        store<i32>(scratch.scores + ((start + i) << 2), <i32>s);
-        largest = s > largest ? s : largest;
-      }
-    }
+    const found = scorePage(
+      keptRows(keys, kvHead, shape.padded), keptExponents(keys, shape.kvHeads, kvHead, shape.padded),
+      min(count - start, PAGE_POSITIONS), shape.padded, scratch.query, queryExponent, shape.scaleQ24,
+      scratch.sums, scratch.scores + (start << 2),
+    );
+    largest = max(largest, found);
   }
-  return largest;
+  return <i64>largest;
 }
 
 /** Largest value exponent of positions [0, count). */
 function valueExponentMax(shape: AttentionShape, pages: usize, count: usize, kvHead: usize): i32 {
-  let largest = i32.MIN_VALUE;
+  let seen = i32x4.splat(i32.MIN_VALUE);
   for (let start: usize = 0; start < count; start += PAGE_POSITIONS) {
     const values = pageOf(pages, start) + shape.values;
     const exponents = keptExponents(values, shape.kvHeads, kvHead, shape.padded);
     const used = min(count - start, PAGE_POSITIONS);
-    for (let t: usize = 0; t < used; t++) {
-      largest = max(largest, load<i32>(exponents + (t << 2)));
-    }
+    const whole = used & ~3;
+    let t: usize = 0;
+    for (; t < whole; t += 4) seen = i32x4.max_s(seen, v128.load(exponents + (t << 2)));
+    for (; t < used; t++) seen = i32x4.max_s(seen, i32x4.splat(load<i32>(exponents + (t << 2))));
   }
-  return largest;
+  return largestLane(seen);
 }
 
 /** Weights with the value exponents folded in, i64 [count]; returns their mask, adds up `result.sum`. */
@@ -139,7 +207,8 @@ function softmax(
       const at = start + t;
       const e = exp2n(tables, largestScore - <i64>load<i32>(scratch.scores + (at << 2)));
       sum += e;
-      const p = round(e << 16, <i64>(largestExponent - load<i32>(exponents + (t << 2))));
+      // R(e * 2^16, d) as R(e * 2^17, d + 1), which needs no branch for d = 0; from 62 on it is zero.
+      const p = roundRight(e << 17, min<i64>(<i64>(largestExponent - load<i32>(exponents + (t << 2))) + 1, 62));
       store<i64>(scratch.weights + (at << 3), p);
       mask |= p;
     }
@@ -148,23 +217,29 @@ function softmax(
   return mask;
 }
 
-/** Cuts C(R(p, sigma), 30) into three planes of ten bits; pads to an even count with zero. */
-function splitWeights(scratch: AttentionScratch, count: usize, sigma: i64): void {
-  const planes = scratch.planes;
+/** C(R(p, sigma), 30) of four weights. */
+// @ts-ignore: decorator
+@inline
+function fourWeights(at: usize, sigma: i32): v128 {
+  const rounded = lowHalves(roundPair(v128.load(at), sigma), roundPair(v128.load(at, 16), sigma));
+  return i32x4.min_s(rounded, i32x4.splat((1 << 30) - 1));
+}
+
+/** Cuts the weights into three planes of ten bits, eight at a time; those beyond `count` are zero. */
+function splitWeights(scratch: AttentionScratch, count: usize, sigma: i32): void {
   const bytes = scratch.planeBytes;
-  for (let t: usize = 0; t < count; t++) {
-    const p = load<i64>(scratch.weights + (t << 3));
-    const weight = <i32>clamp(sigma > 0 ? roundRight(p, sigma) : p, 30);
-    const at = planes + (t << 1);
-    store<i16>(at, <i16>(weight >> 20));
-    store<i16>(at + bytes, <i16>((weight >> 10) & 1023));
-    store<i16>(at + 2 * bytes, <i16>(weight & 1023));
-  }
-  if (count & 1) {
-    const at = planes + (count << 1);
-    store<i16>(at, 0);
-    store<i16>(at + bytes, 0);
-    store<i16>(at + 2 * bytes, 0);
+  const ten = i32x4.splat(1023);
+  const end = scratch.weights + (((count + 7) & ~7) << 3);
+  for (let at = scratch.weights + (count << 3); at < end; at += 8) store<i64>(at, 0);
+  let plane = scratch.planes;
+  for (let at = scratch.weights; at < end; at += 64, plane += 16) {
+    const a = fourWeights(at, sigma);
+    const b = fourWeights(at + 32, sigma);
+    v128.store(plane, i16x8.narrow_i32x4_s(i32x4.shr_u(a, 20), i32x4.shr_u(b, 20)));
+    v128.store(plane + bytes, i16x8.narrow_i32x4_s(
+      v128.and(i32x4.shr_u(a, 10), ten), v128.and(i32x4.shr_u(b, 10), ten),
+    ));
+    v128.store(plane + 2 * bytes, i16x8.narrow_i32x4_s(v128.and(a, ten), v128.and(b, ten)));
   }
 }
 
@@ -216,14 +291,17 @@ function mixPage(rows: usize, padded: usize, planes: usize, bytes: usize, pairs:
 
 /** I30 of the sums to i32 [padded]; returns the shift. */
 function finishHead(sums: usize, padded: usize, out: usize): i64 {
-  let mask: i64 = 0;
-  for (let d: usize = 0; d < padded; d++) {
-    const x = load<i64>(sums + (d << 3));
-    mask |= x < 0 ? -x : x;
+  let seen = i64x2.splat(0);
+  for (let at = sums, end = sums + (padded << 3); at < end; at += 16) {
+    seen = v128.or(seen, i64x2.abs(v128.load(at)));
   }
-  const shift = max<i64>(0, bitLength(mask) - 30);
-  for (let d: usize = 0; d < padded; d++) {
-    store<i32>(out + (d << 2), <i32>round(load<i64>(sums + (d << 3)), shift));
+  const shift = max<i64>(0, bitLength(joinPair(seen)) - 30);
+  for (let d: usize = 0; d < padded; d += 4) {
+    const at = sums + (d << 3);
+    const rounded = lowHalves(
+      roundPair(v128.load(at), <i32>shift), roundPair(v128.load(at, 16), <i32>shift),
+    );
+    v128.store(out + (d << 2), rounded);
   }
   return shift;
 }
@@ -241,7 +319,7 @@ export function attendHead(
     shape, scratch, pages, count, kvHead, tables, largestScore, largestExponent, result,
   );
   const sigma = max<i64>(0, bitLength(mask) - 30);
-  splitWeights(scratch, count, sigma);
+  splitWeights(scratch, count, <i32>sigma);
   memory.fill(scratch.sums, 0, padded << 3);
   for (let start: usize = 0; start < count; start += PAGE_POSITIONS) {
     const rows = keptRows(pageOf(pages, start) + shape.values, kvHead, padded);

@@ -89,7 +89,7 @@ function fourByOne(x: usize, k: usize, w: usize, s: usize, shifts: usize, out: u
   finishFour(low, high, shifts, out, mask);
 }
 
-/** Four outputs of two activation rows, `k` apart: each widened weight serves both. */
+/** Four outputs of two activation rows, `k` apart. */
 // @ts-ignore: decorator
 @inline
 function fourByTwo(x: usize, k: usize, w: usize, s: usize, shifts: usize, out: usize, stride: usize, mask: usize): void {
@@ -97,64 +97,32 @@ function fourByTwo(x: usize, k: usize, w: usize, s: usize, shifts: usize, out: u
   let high = low;
   let low2 = low;
   let high2 = low;
-  const end = x + (k << 1);
-  for (let x2 = end; x < end; x += 64, x2 += 64) {
-    let a = v128.load(x);
-    let b = v128.load(x2);
-    let v = v128.load_ext<i8>(w);
-    let c0 = i32x4.dot_i16x8_s(a, v);
-    let d0 = i32x4.dot_i16x8_s(b, v);
-    v = v128.load_ext<i8>(w, 32);
-    let c1 = i32x4.dot_i16x8_s(a, v);
-    let d1 = i32x4.dot_i16x8_s(b, v);
-    v = v128.load_ext<i8>(w, 64);
-    let c2 = i32x4.dot_i16x8_s(a, v);
-    let d2 = i32x4.dot_i16x8_s(b, v);
-    v = v128.load_ext<i8>(w, 96);
-    let c3 = i32x4.dot_i16x8_s(a, v);
-    let d3 = i32x4.dot_i16x8_s(b, v);
-    a = v128.load(x, 16);
-    b = v128.load(x2, 16);
-    v = v128.load_ext<i8>(w, 8);
-    c0 = addDot(c0, a, v);
-    d0 = addDot(d0, b, v);
-    v = v128.load_ext<i8>(w, 40);
-    c1 = addDot(c1, a, v);
-    d1 = addDot(d1, b, v);
-    v = v128.load_ext<i8>(w, 72);
-    c2 = addDot(c2, a, v);
-    d2 = addDot(d2, b, v);
-    v = v128.load_ext<i8>(w, 104);
-    c3 = addDot(c3, a, v);
-    d3 = addDot(d3, b, v);
-    a = v128.load(x, 32);
-    b = v128.load(x2, 32);
-    v = v128.load_ext<i8>(w, 16);
-    c0 = addDot(c0, a, v);
-    d0 = addDot(d0, b, v);
-    v = v128.load_ext<i8>(w, 48);
-    c1 = addDot(c1, a, v);
-    d1 = addDot(d1, b, v);
-    v = v128.load_ext<i8>(w, 80);
-    c2 = addDot(c2, a, v);
-    d2 = addDot(d2, b, v);
-    v = v128.load_ext<i8>(w, 112);
-    c3 = addDot(c3, a, v);
-    d3 = addDot(d3, b, v);
-    a = v128.load(x, 48);
-    b = v128.load(x2, 48);
-    v = v128.load_ext<i8>(w, 24);
-    c0 = addDot(c0, a, v);
-    d0 = addDot(d0, b, v);
-    v = v128.load_ext<i8>(w, 56);
-    c1 = addDot(c1, a, v);
-    d1 = addDot(d1, b, v);
-    v = v128.load_ext<i8>(w, 88);
-    c2 = addDot(c2, a, v);
-    d2 = addDot(d2, b, v);
-    v = v128.load_ext<i8>(w, 120);
-    c3 = addDot(c3, a, v);
-    d3 = addDot(d3, b, v);
+  const bytes = k << 1;
+  for (const end = x + bytes; x < end; s += 8, w += 96) {
+    let c0 = i32x4.splat(0);
+    let c1 = c0;
+    let c2 = c0;
+    let c3 = c0;
+    let d0 = c0;
+    let d1 = c0;
+    let d2 = c0;
+    let d3 = c0;
+    for (const stop = x + 64; x < stop; x += 16, w += 8) {
+      const a = v128.load(x);
+      const b = v128.load(x + bytes);
+      let v = v128.load_ext<i8>(w);
+      c0 = addDot(c0, a, v);
+      d0 = addDot(d0, b, v);
+      v = v128.load_ext<i8>(w, 32);
+      c1 = addDot(c1, a, v);
+      d1 = addDot(d1, b, v);
+      v = v128.load_ext<i8>(w, 64);
+      c2 = addDot(c2, a, v);
+      d2 = addDot(d2, b, v);
+      v = v128.load_ext<i8>(w, 96);
+      c3 = addDot(c3, a, v);
+      d3 = addDot(d3, b, v);
+    }
     const scales = v128.load_ext<u16>(s);
     let dots = sumLanes(c0, c1, c2, c3);
     low = i64x2.add(low, i64x2.extmul_low_i32x4_s(dots, scales));
@@ -162,8 +130,6 @@ function fourByTwo(x: usize, k: usize, w: usize, s: usize, shifts: usize, out: u
     dots = sumLanes(d0, d1, d2, d3);
     low2 = i64x2.add(low2, i64x2.extmul_low_i32x4_s(dots, scales));
     high2 = i64x2.add(high2, i64x2.extmul_high_i32x4_s(dots, scales));
-    w += 128;
-    s += 8;
   }
   finishFour(low, high, shifts, out, mask);
   finishFour(low2, high2, shifts, out + stride, mask + 16);

@@ -10,23 +10,31 @@ import {
 } from './heads';
 import { matmul } from './matmul';
 import { rmsNorm } from './norm';
+import { biasRow, headNorm } from './projections';
 import { i30Shift, joinMasks } from './rows';
 import { barrier } from './threads';
 
 /** Bytes of one instruction, whatever its kind: sixteen words. */
 const INSTRUCTION_BYTES: usize = 64;
 
-/** One call: what changes from chunk to chunk, and the memory of the machine. */
+/** One call: rows of one or several sessions, and the memory of the machine. */
 @unmanaged
 export class Frame {
   rows: u32;
-  position: u32;
+  /** u32 [rows]: each row's position in its own session. */
+  positions: usize;
   tokens: usize;
-  pages: usize;
+  /** u32 [rows]: address of the page table of each row's session. */
+  tables: usize;
   wanted: u32;
   wantedRows: usize;
   logits: usize;
-  /** i64 [threads]: residual elements clamped. */
+  /** Not 0: the call ends each wanted row at `hidden` and computes no logits. */
+  hiddenOnly: u32;
+  /** int16 [wanted][width] and i32 [wanted]: rows that the `hidden` instruction leaves. */
+  hidden: usize;
+  hiddenExponents: usize;
+  /** i64 [rows]: residual elements clamped. */
   saturations: usize;
   /** exp2 T1, T2 (256 u32 each). */
   powers: usize;
@@ -83,8 +91,41 @@ export class Frame {
 @unmanaged class LogitsStep {
   code: u32; values: usize; exponents: usize; masks: usize; stride: u32; count: u32;
 }
+@unmanaged class BiasStep {
+  code: u32; values: usize; exponents: usize; masks: usize; stride: u32; width: u32; vector: usize;
+  vectorExponent: i32; outValues: usize; outExponents: usize; outMasks: usize;
+}
+@unmanaged class HeadNormStep {
+  code: u32; values: usize; exponents: usize; masks: usize; stride: u32; heads: u32; headSize: u32;
+  gains: usize; gainExponent: i32; epsilonLow: u32; epsilonHigh: u32; outValues: usize;
+  outExponents: usize; outMasks: usize;
+}
 @unmanaged class SelectStep {
   code: u32; input: usize; width: u32; out: usize;
+}
+@unmanaged class HiddenStep {
+  code: u32; input: usize; inputExponents: usize; width: u32;
+}
+
+// @ts-ignore: decorator
+@inline
+function positionOf(frame: Frame, row: usize): usize {
+  return <usize>load<u32>(frame.positions + (row << 2));
+}
+
+/** The page table of the session that a row belongs to. */
+// @ts-ignore: decorator
+@inline
+function tableOf(frame: Frame, row: usize): usize {
+  return <usize>load<u32>(frame.tables + (row << 2));
+}
+
+/** A row is always the same thread's, so its count needs no atomic. */
+// @ts-ignore: decorator
+@inline
+function countClamped(frame: Frame, row: usize, clamped: i64): void {
+  const at = frame.saturations + (row << 3);
+  if (clamped != 0) store<i64>(at, load<i64>(at) + clamped);
 }
 
 /** Exponent and I30 shift of row `row` of exact sums. */
@@ -95,14 +136,13 @@ function rowShift(frame: Frame, masks: usize, row: usize, threads: usize): i64 {
 }
 
 function embed(step: EmbedStep, frame: Frame, thread: usize, threads: usize): void {
-  const saturated = frame.saturations + (thread << 3);
   for (let row = thread; row < <usize>frame.rows; row += threads) {
     const token = <usize>load<u32>(frame.tokens + (row << 2));
     const clamped = embedRow(
       token, step.width, step.weights, step.scales, step.shifts, <i64>step.exponent,
       <i64>step.residualBits, step.out + row * (<usize>step.width << 2),
     );
-    store<i64>(saturated, load<i64>(saturated) + clamped);
+    countClamped(frame, row, clamped);
   }
 }
 
@@ -133,7 +173,52 @@ function multiply(step: MatmulStep, frame: Frame, rows: usize, thread: usize, th
   }
 }
 
-/** Which of the three forms of a heads step this is. */
+/** Records what one thread saw of a whole row, in masks that it cleared before. */
+// @ts-ignore: decorator
+@inline
+function storeMask(masks: usize, row: usize, mask: i64): void {
+  store<i64>(masks + (row << 4), mask);
+}
+
+function addBias(step: BiasStep, frame: Frame, rows: usize, thread: usize, threads: usize): void {
+  const masks = step.outMasks + thread * frame.maskStride;
+  const stride = <usize>step.stride << 3;
+  const vectorExponent = <i64>step.vectorExponent;
+  memory.fill(masks, 0, rows << 4);
+  for (let row = thread; row < rows; row += threads) {
+    const shift = rowShift(frame, step.masks, row, threads);
+    const exponent = <i64>load<i32>(step.exponents + (row << 2)) + shift;
+    const grid = (exponent > vectorExponent ? exponent : vectorExponent) - 30;
+    const mask = biasRow(
+      step.values + row * stride, shift, step.width, grid - exponent, step.vector,
+      grid - vectorExponent, step.outValues + row * stride,
+    );
+    storeMask(masks, row, mask);
+    store<i32>(step.outExponents + (row << 2), <i32>grid);
+  }
+}
+
+function normHeads(step: HeadNormStep, frame: Frame, rows: usize, thread: usize, threads: usize): void {
+  const masks = step.outMasks + thread * frame.maskStride;
+  const size = <usize>step.headSize;
+  const epsilon = <i64>step.epsilonLow | (<i64>step.epsilonHigh << 32);
+  memory.fill(masks, 0, rows << 4);
+  for (let row = thread; row < rows; row += threads) {
+    const shift = rowShift(frame, step.masks, row, threads);
+    const exponent = <i64>load<i32>(step.exponents + (row << 2)) + shift;
+    let mask: i64 = 0;
+    for (let head: usize = 0; head < <usize>step.heads; head++) {
+      const offset = (row * <usize>step.stride + head * size) << 3;
+      mask |= headNorm(
+        step.values + offset, shift, size, exponent, step.gains, epsilon, step.outValues + offset,
+      );
+    }
+    storeMask(masks, row, mask);
+    store<i32>(step.outExponents + (row << 2), step.gainExponent - 24);
+  }
+}
+
+/** Which of the three forms of a heads step this is. Without steps, heads are not rotated. */
 const QUERY = 5;
 const KEYS = 6;
 const VALUES = 7;
@@ -144,17 +229,17 @@ function heads(step: HeadsStep, frame: Frame, rows: usize, thread: usize, thread
   const turns = scratch + frame.scratchRow;
   const quantised = turns + 1024;
   for (let row = thread; row < rows; row += threads) {
-    const position = <usize>frame.position + row;
+    const position = positionOf(frame, row);
     const masked = rowShift(frame, step.masks, row, threads);
     const base = load<i32>(step.exponents + (row << 2)) + <i32>masked;
-    if (step.code != VALUES) turnsAt(position, step.steps, size >> 1, frame.turns, turns);
+    if (step.steps != 0) turnsAt(position, step.steps, size >> 1, frame.turns, turns);
     for (let head: usize = 0; head < <usize>step.heads; head++) {
       const sums = step.values + ((row * <usize>step.stride + head * size) << 3);
-      const mask = step.code == VALUES
+      const mask = step.steps == 0
         ? copyHead(sums, masked, size, scratch)
         : rotateHead(sums, masked, turns, size >> 1, scratch);
       const shift = quantiseHead(scratch, size, mask, quantised);
-      const exponent = base + shift - (step.code == VALUES ? 0 : 30);
+      const exponent = base + shift - (step.steps == 0 ? 0 : 30);
       placeHead(step, frame, row, head, padded, quantised, exponent);
     }
   }
@@ -171,9 +256,9 @@ function placeHead(
     store<i32>(step.outExponents + (index << 2), exponent);
     return;
   }
-  const position = <usize>frame.position + row;
+  const position = positionOf(frame, row);
   const slot = position % PAGE_POSITIONS;
-  const tensor = pageOf(frame.pages, position) + step.offset;
+  const tensor = pageOf(tableOf(frame, row), position) + step.offset;
   const target = keptRows(tensor, head, padded);
   if (step.code == KEYS) memory.copy(target + slot * (padded << 1), quantised, padded << 1);
   else storeInterleaved(quantised, padded, slot, target);
@@ -211,7 +296,7 @@ function attend(step: AttendStep, frame: Frame, rows: usize, thread: usize, thre
     const row = index / headCount;
     const kvHead = ((index % headCount) * <usize>step.kvHeads) / headCount;
     attendHead(
-      shape, memories, frame.pages, frame.powers, <usize>frame.position + row + 1, kvHead,
+      shape, memories, tableOf(frame, row), frame.powers, positionOf(frame, row) + 1, kvHead,
       step.query + index * (padded << 1), load<i32>(step.queryExponents + (index << 2)),
       step.out + index * (padded << 2), changetype<HeadResult>(step.results + (index << 4)),
     );
@@ -249,7 +334,6 @@ function swiGlu(step: SwiGluStep, frame: Frame, rows: usize, thread: usize, thre
 
 function residualAdd(step: ResidualAddStep, frame: Frame, rows: usize, thread: usize, threads: usize): void {
   const width = <usize>step.width;
-  const saturated = frame.saturations + (thread << 3);
   for (let row = thread; row < rows; row += threads) {
     const shift = rowShift(frame, step.masks, row, threads);
     const clamped = residualAddRow(
@@ -257,7 +341,7 @@ function residualAdd(step: ResidualAddStep, frame: Frame, rows: usize, thread: u
       shift, <i64>load<i32>(step.exponents + (row << 2)) + shift, <i64>step.residualBits,
       step.out + row * (width << 2),
     );
-    store<i64>(saturated, load<i64>(saturated) + clamped);
+    countClamped(frame, row, clamped);
   }
 }
 
@@ -281,6 +365,16 @@ function select(step: SelectStep, frame: Frame, done: usize, rows: usize, thread
   for (let row = thread; row < rows; row += threads) {
     const from = <usize>load<u32>(frame.wantedRows + ((done + row) << 2));
     memory.copy(step.out + row * bytes, step.input + from * bytes, bytes);
+  }
+}
+
+/** Copies A16 rows out of the pass as wanted rows [done, done + rows). */
+function hidden(step: HiddenStep, frame: Frame, done: usize, rows: usize, thread: usize, threads: usize): void {
+  const bytes = <usize>step.width << 1;
+  for (let row = thread; row < rows; row += threads) {
+    memory.copy(frame.hidden + (done + row) * bytes, step.input + row * bytes, bytes);
+    const exponent = load<i32>(step.inputExponents + (row << 2));
+    store<i32>(frame.hiddenExponents + ((done + row) << 2), exponent);
   }
 }
 
@@ -321,6 +415,17 @@ export function run(program: usize, frameAt: usize, thread: u32, threads: u32): 
         select(changetype<SelectStep>(at), frame, done, rows, thread, threads);
         break;
       }
+      case 14: {
+        if (frame.hiddenOnly == 0) break;
+        hidden(changetype<HiddenStep>(at), frame, done, rows, thread, threads);
+        barrier(frame.meeting, threads);
+        done += rows;
+        if (done >= <usize>frame.wanted) return;
+        at = head - INSTRUCTION_BYTES;
+        break;
+      }
+      case 15: addBias(changetype<BiasStep>(at), frame, rows, thread, threads); break;
+      case 16: normHeads(changetype<HeadNormStep>(at), frame, rows, thread, threads); break;
       default: unreachable();
     }
   }

@@ -3,16 +3,19 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import {
   boundsHash,
-  encodeGraph,
-  graphHash,
+  encodeNode,
+  graphLeaves,
+  graphRoot,
   LEAF_COLUMNS,
   tablesRoot,
   tensorRows,
   weightsRoot,
 } from './commitment.js';
 import type { EngineModel } from './engine-model.js';
+import type { FamilyName } from './families.js';
 import { llamaGraph } from './graph.js';
 import { merkleRootOf } from './merkle.js';
+import type { ModelConfig } from './model-config.js';
 import { randomEngineModel, TINY_CONFIG } from './testing/random-model.js';
 
 const sha256 = (bytes: Uint8Array): Uint8Array =>
@@ -41,7 +44,9 @@ describe('vectors/arithmetic/model.json', () => {
     cases: {
       seed: number;
       tied: boolean;
-      graphHash: string;
+      family: FamilyName;
+      config: Partial<ModelConfig>;
+      graphRoot: string;
       weightsRoot: string;
       boundsHash: string;
     }[];
@@ -51,10 +56,10 @@ describe('vectors/arithmetic/model.json', () => {
     expect(hex(tablesRoot(sha256))).toBe(file.tablesRoot);
   });
 
-  for (const { seed, tied, ...roots } of file.cases) {
-    it(`has the roots of seed ${seed}, ${tied ? 'tied' : 'untied'}`, () => {
-      const random = randomEngineModel({ seed, tied });
-      expect(hex(graphHash(random.graph, sha256))).toBe(roots.graphHash);
+  for (const { seed, tied, family, config, ...roots } of file.cases) {
+    it(`has the roots of ${family}, seed ${seed}, ${tied ? 'tied' : 'untied'}`, () => {
+      const random = randomEngineModel({ seed, tied, config: { ...config, family } });
+      expect(hex(graphRoot(random.graph, sha256))).toBe(roots.graphRoot);
       expect(hex(weightsRoot(random, sha256))).toBe(roots.weightsRoot);
       expect(hex(boundsHash(random, sha256))).toBe(roots.boundsHash);
     });
@@ -183,11 +188,12 @@ describe('merkleRootOf', () => {
   });
 });
 
-describe('graphHash', () => {
+describe('graphRoot', () => {
+  const graph = llamaGraph(TINY_CONFIG);
+
   it('ignores names and sees wiring, sizes and parameters', () => {
-    const graph = llamaGraph(TINY_CONFIG);
     const renamed = { ...graph, weights: graph.weights.map((w) => ({ ...w, name: `x${w.name}` })) };
-    expect(graphHash(renamed, sha256)).toEqual(graphHash(graph, sha256));
+    expect(graphRoot(renamed, sha256)).toEqual(graphRoot(graph, sha256));
     const [first, second] = [graph.nodes[2]!, graph.nodes[3]!];
     const rewired = graph.nodes.map((node) =>
       node === first ? { ...node, weights: second.weights } : node,
@@ -199,11 +205,49 @@ describe('graphHash', () => {
       llamaGraph({ ...TINY_CONFIG, rmsEpsilon: 1e-6 }),
       llamaGraph(TINY_CONFIG, { untied: true }),
     ];
-    const hashes = [graph, ...variants].map((g) => hex(graphHash(g, sha256)));
-    expect(new Set(hashes).size).toBe(hashes.length);
-    expect(encodeGraph(graph).length).toBeGreaterThan(500);
+    const roots = [graph, ...variants].map((g) => hex(graphRoot(g, sha256)));
+    expect(new Set(roots).size).toBe(roots.length);
+  });
+
+  it('has a header and one leaf per node', () => {
+    const leaves = graphLeaves(graph);
+    expect(leaves.length).toBe(1 + graph.nodes.length);
+    const name = Buffer.from('flex16-w8a16-v0').toString('hex');
+    const sizes = [graph.nodes.length, graph.weights.length, graph.logitsFrom];
+    expect(hex(leaves[0]!)).toBe(`0f${name}${sizes.map(hex32).join('')}`);
+    graph.nodes.forEach((_, j) => {
+      expect(leaves[1 + j]).toEqual(encodeNode(graph, j));
+    });
+  });
+
+  it('writes a leaf byte by byte as the document says', () => {
+    const at = graph.nodes.findIndex(({ op }) => op === 'rope');
+    const { inputs, weights } = graph.nodes[at]!;
+    const { headCount, headSize } = TINY_CONFIG;
+    const T = 'ffffffff';
+    const leaf = [
+      ...['04', hex32(graph.logitsFrom)],
+      ...['01', hex32(inputs[0]!), '02', T, hex32(headCount * headSize)],
+      ...['01', hex32(weights[0]!), '03', '01', hex32(headSize / 2)],
+      ...['01', '00000000', hex32(headCount)],
+      ...['03', T, hex32(headCount), hex32(headSize)],
+    ];
+    expect(hex(encodeNode(graph, at))).toBe(leaf.join(''));
+  });
+
+  it('repeats in a leaf what the producer of an input says of its output', () => {
+    const stretched = graph.tensors.map((tensor) =>
+      tensor.name.endsWith('.embed') ? { ...tensor, shape: ['T' as const, 96] } : tensor,
+    );
+    const before = graphLeaves(graph).map(hex);
+    const after = graphLeaves({ ...graph, tensors: stretched }).map(hex);
+    const differing = after.flatMap((leaf, i) => (leaf === before[i] ? [] : [i - 1]));
+    const readers = graph.nodes.flatMap(({ inputs }, j) => (inputs.includes(1) ? [j] : []));
+    expect(differing).toEqual([0, ...readers]);
   });
 });
+
+const hex32 = (value: number): string => value.toString(16).padStart(8, '0');
 
 describe('tablesRoot and boundsHash', () => {
   it('are 32 bytes, and bounds follow the context length', () => {

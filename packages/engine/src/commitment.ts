@@ -21,29 +21,55 @@ const SYMBOLIC_SIZE = 0xffff_ffff;
 
 const WEIGHT_KIND_IDS: Readonly<Record<WeightKind, number>> = { W8: 1, G24: 2, rope: 3 };
 
-/** Canonical bytes of a graph: names are left out, everything that changes a result is in. */
-export function encodeGraph(graph: Graph): Uint8Array {
+/**
+ * A graph as the leaves of a tree: a header, then one descriptor per node, so that a judge opens the node in question
+ * and nothing else. Names are left out; everything that changes a result is in.
+ */
+export const graphLeaves = (graph: Graph): Uint8Array[] => [
+  encodeGraphHeader(graph),
+  ...graph.nodes.map((_, index) => encodeNode(graph, index)),
+];
+
+/** Merkle root over {@link graphLeaves}. */
+export const graphRoot = (graph: Graph, hash: HashFunction): Uint8Array =>
+  merkleRootOf(graphLeaves(graph), hash);
+
+/**
+ * Leaf 1 + `index`. Shapes of inputs repeat what their producers say, so that one opening tells a judge everything;
+ * `logitsFrom` stands in every leaf, because it decides at which positions the node exists.
+ */
+export function encodeNode(graph: Graph, index: number): Uint8Array {
+  const node = graph.nodes[index]!;
+  const definition = opDefinition(node.op);
   const out = byteWriter();
-  out.ascii(SPEC_NAME);
-  out.u32(graph.weights.length);
-  for (const weight of graph.weights) {
-    out.u8(WEIGHT_KIND_IDS[weight.kind]);
-    encodeShape(out, weight.shape);
-  }
-  out.u32(graph.nodes.length);
-  for (const node of graph.nodes) {
-    const definition = opDefinition(node.op);
-    out.u8(definition.id);
-    for (const input of node.inputs) out.u32(input);
-    for (const weight of node.weights) out.u32(weight);
-    for (const { name } of definition.parameters) out.i64(node.parameters[name]!);
-    encodeShape(out, graph.tensors[node.output]!.shape);
-  }
+  out.u8(definition.id);
   out.u32(graph.logitsFrom);
+  out.u8(node.inputs.length);
+  for (const input of node.inputs) {
+    out.u32(input);
+    encodeShape(out, graph.tensors[input]!.shape);
+  }
+  out.u8(node.weights.length);
+  for (const weight of node.weights) {
+    const { kind, shape } = graph.weights[weight]!;
+    out.u32(weight);
+    out.u8(WEIGHT_KIND_IDS[kind]);
+    encodeShape(out, shape);
+  }
+  out.u8(definition.parameters.length);
+  for (const { name } of definition.parameters) out.i64(node.parameters[name]!);
+  encodeShape(out, graph.tensors[node.output]!.shape);
   return out.bytes();
 }
 
-export const graphHash = (graph: Graph, hash: HashFunction): Uint8Array => hash(encodeGraph(graph));
+function encodeGraphHeader(graph: Graph): Uint8Array {
+  const out = byteWriter();
+  out.ascii(SPEC_NAME);
+  out.u32(graph.nodes.length);
+  out.u32(graph.weights.length);
+  out.u32(graph.logitsFrom);
+  return out.bytes();
+}
 
 /** A weight as the leaves of its own tree: a header, then rows in order, each in chunks of {@link LEAF_COLUMNS}. */
 export type CommittedTensor = {
@@ -66,16 +92,16 @@ export function weightsRoot(model: EngineModel, hash: HashFunction): Uint8Array 
   return merkleRootOf(roots, hash);
 }
 
-/** Root over the constant tables: T1, T2, A, B; entries are big-endian, A and B cosine before sine per entry. */
-export function tablesRoot(hash: HashFunction): Uint8Array {
+/** Root over the constant tables. */
+export const tablesRoot = (hash: HashFunction): Uint8Array => merkleRootOf(tableLeaves(), hash);
+
+/** T1, T2, A, B as bytes: entries are big-endian, those of A and B cosine before sine. */
+export function tableLeaves(): Uint8Array[] {
   const turns = ({ cos, sin }: typeof TURNS_HIGH) =>
     bigEndian32(
       Int32Array.from({ length: 2 * cos.length }, (_, i) => (i & 1 ? sin : cos)[i >> 1]!),
     );
-  return merkleRootOf(
-    [bigEndian32(EXP2_HIGH), bigEndian32(EXP2_LOW), turns(TURNS_HIGH), turns(TURNS_LOW)],
-    hash,
-  );
+  return [bigEndian32(EXP2_HIGH), bigEndian32(EXP2_LOW), turns(TURNS_HIGH), turns(TURNS_LOW)];
 }
 
 /** The sizes within which the overflow proofs hold for this model, so that nobody can exceed them and blame another. */

@@ -20,8 +20,8 @@ export type EngineModel = {
 };
 
 /**
- * Builds a Llama-family model. `tensor` is asked once per weight, by its GGUF name (`token_embd.weight`,
- * `blk.0.attn_q.weight`, ...), for rows in the order of that convention: the two halves of a rotary pair are adjacent.
+ * Builds a model of a Llama-like family. `tensor` is asked once per weight, by its GGUF name (`token_embd.weight`,
+ * `blk.0.attn_q.weight`, ...), for rows in this engine's order: the two halves of a rotary pair are adjacent.
  * If it has no `output.weight`, the output is tied to the token table.
  */
 export function buildLlamaModel(options: {
@@ -40,7 +40,8 @@ export function buildLlamaModel(options: {
     if (weight.kind === 'W8') matrices.set(weight.name, importMatrix(source));
     else gains.set(weight.name, importGains(source));
   }
-  return { config, graph, matrices, gains, ropeSteps: ropeSteps(config.ropeBase, config.headSize) };
+  const steps = ropeSteps(config.ropeBase, config.headSize, config.ropeScaling);
+  return { config, graph, matrices, gains, ropeSteps: steps };
 }
 
 /** The matrix of a graph weight; `graph` and `matrices` of one model always agree. */

@@ -1,11 +1,13 @@
 /**
  * A graph is data: which op reads which tensors and weights, with `T` for the positions of a sequence. `llamaGraph` is
- * the architecture (read it as the model's forward pass); a backend only walks the nodes. Its canonical bytes are part
- * of a model's identity, so wiring cannot be argued about.
+ * the architecture (read it as the model's forward pass), for Llama and the relatives in `families.ts`; a backend only
+ * walks the nodes. Its canonical bytes are part of a model's identity, so wiring cannot be argued about.
  */
+import { type Family, familyOf, layerRotates } from './families.js';
 import { isqrt } from './integer.js';
 import type { ModelConfig } from './model-config.js';
 import { type Format, type OpName, opDefinition, type WeightKind } from './op-table.js';
+import { attentionFactorQ30, NO_SCALING } from './rope-scaling.js';
 import { type Bindings, bindShape, resolveShape, type Size } from './shape.js';
 
 export type GraphTensor = {
@@ -47,61 +49,98 @@ export type Graph = {
 /** Name of the rotary steps among a graph's weights; they are derived, not read from a file. */
 export const ROPE_STEPS_NAME = 'rope_steps';
 
-/** Llama: pre-norm attention with grouped queries, then a gated feed-forward; output tied unless `untied`. */
+/**
+ * Llama: pre-norm attention with grouped queries, then a gated feed-forward; output tied unless `untied`. What its
+ * relatives do differently is in {@link blocks}.
+ */
 export function llamaGraph(
   config: ModelConfig,
   options: { readonly untied?: boolean } = {},
 ): Graph {
   const { width, headCount, kvHeadCount, headSize, feedForwardWidth, vocabularySize } = config;
   const { residualBits } = config;
-  const scaleQ24 = scoreScaleQ24(headSize);
-  const normParameters = { residualBits, epsilonQ40: Math.round(config.rmsEpsilon * 2 ** 40) };
+  const scaleQ24 = scoreScaleQ24(headSize, attentionFactorQ30(config.ropeScaling ?? NO_SCALING));
+  const family = familyOf(config.family);
   const build = graphBuilder();
-  const matrix = (name: string, rows: number, cols: number) =>
-    build.weight(name, 'W8', [rows, cols]);
-  const gains = (name: string) => build.weight(name, 'G24', [width]);
-  const steps = () => build.weight(ROPE_STEPS_NAME, 'rope', [headSize / 2]);
-  const queryWidth = headCount * headSize;
-  const kvWidth = kvHeadCount * headSize;
+  const { matrix, norm, project, heads, positions } = blocks(build, config, family);
 
-  const embedding = matrix('token_embd.weight', vocabularySize, width);
+  const embedding = matrix('token_embd', vocabularySize, width);
   let h = build.apply('embed', [0], [embedding], { residualBits });
   for (let layer = 0; layer < config.layerCount; layer++) {
     const at = `blk.${layer}.`;
-    const project = (x: number, name: string, rows: number, cols: number) =>
-      build.apply('matmul', [x], [matrix(`${at}${name}.weight`, rows, cols)]);
-
-    const x = build.apply('rmsNorm', [h], [gains(`${at}attn_norm.weight`)], normParameters);
-    const q = project(x, 'attn_q', queryWidth, width);
-    const k = project(x, 'attn_k', kvWidth, width);
-    const v = project(x, 'attn_v', kvWidth, width);
-    const query = build.apply('rope', [q], [steps()], { headCount });
-    const keys = build.apply('rope', [k], [steps()], { headCount: kvHeadCount });
+    const rotates = layerRotates(family, layer);
+    const x = norm(h, `${at}attn_norm`);
+    const q = heads(x, `${at}attn_q`, headCount);
+    const k = heads(x, `${at}attn_k`, kvHeadCount);
+    const v = heads(x, `${at}attn_v`, kvHeadCount);
+    const query = positions(q, `${at}attn_q`, { headCount, rotates });
+    const keys = positions(k, `${at}attn_k`, { headCount: kvHeadCount, rotates });
     const values = build.apply('splitHeads', [v], [], { headCount: kvHeadCount });
     const scores = build.apply('scores', [query, keys], [], { scaleQ24 });
     const weights = build.apply('softmax', [scores, values], []);
     const mixed = build.apply('mix', [weights, values], []);
     const joined = build.apply('joinHeads', [mixed, weights], []);
-    const attention = project(joined, 'attn_output', width, queryWidth);
+    const attention = project(joined, `${at}attn_output`, width, headCount * headSize);
     h = build.apply('residualAdd', [h, attention], [], { residualBits });
 
-    const y = build.apply('rmsNorm', [h], [gains(`${at}ffn_norm.weight`)], normParameters);
-    const gate = project(y, 'ffn_gate', feedForwardWidth, width);
-    const up = project(y, 'ffn_up', feedForwardWidth, width);
+    const y = norm(h, `${at}ffn_norm`);
+    const gate = project(y, `${at}ffn_gate`, feedForwardWidth, width);
+    const up = project(y, `${at}ffn_up`, feedForwardWidth, width);
     const gated = build.apply('swiGlu', [gate, up], []);
-    const down = project(gated, 'ffn_down', width, feedForwardWidth);
+    const down = project(gated, `${at}ffn_down`, width, feedForwardWidth);
     h = build.apply('residualAdd', [h, down], [], { residualBits });
   }
   const logitsFrom = build.nodeCount();
-  const last = build.apply('rmsNorm', [h], [gains('output_norm.weight')], normParameters);
-  const head = options.untied ? matrix('output.weight', vocabularySize, width) : embedding;
+  const last = norm(h, 'output_norm');
+  const head = options.untied ? matrix('output', vocabularySize, width) : embedding;
   build.apply('logits', [build.apply('matmul', [last], [head])], []);
   return build.finish(logitsFrom);
 }
 
-/** round(log2(e) / sqrt(headSize) * 2^24), in integers: the square of log2(e) * 2^62 divided before the root. */
-export function scoreScaleQ24(headSize: number): number {
-  const square = (LOG2E_Q62 * LOG2E_Q62 * 4n) / (BigInt(headSize) << 76n);
+/** What layers are made of: ops with their weights, by the names that GGUF has for them. */
+function blocks(build: ReturnType<typeof graphBuilder>, config: ModelConfig, family: Family) {
+  const { width, headSize, residualBits } = config;
+  const epsilonQ40 = Math.round(config.rmsEpsilon * 2 ** 40);
+  const matrix = (name: string, rows: number, cols: number) =>
+    build.weight(`${name}.weight`, 'W8', [rows, cols]);
+  const gains = (name: string, size: number) => build.weight(`${name}.weight`, 'G24', [size]);
+  const project = (x: number, name: string, rows: number, cols: number) =>
+    build.apply('matmul', [x], [matrix(name, rows, cols)]);
+  return {
+    matrix,
+    project,
+    norm: (x: number, name: string) =>
+      build.apply('rmsNorm', [x], [gains(name, width)], { residualBits, epsilonQ40 }),
+    /** A projection of the normed row to as many heads, with its bias if the family has one. */
+    heads(x: number, name: string, headCount: number): number {
+      const rows = headCount * headSize;
+      const y = project(x, name, rows, width);
+      if (!family.attentionBias) return y;
+      return build.apply('bias', [y], [build.weight(`${name}.bias`, 'G24', [rows])]);
+    },
+    /** Queries or keys at their positions, normalised per head before if the family does so. */
+    positions(
+      x: number,
+      name: string,
+      { headCount, rotates }: { readonly headCount: number; readonly rotates: boolean },
+    ): number {
+      const y = family.headNorm
+        ? build.apply('headNorm', [x], [gains(`${name}_norm`, headSize)], { headCount, epsilonQ40 })
+        : x;
+      if (!rotates) return build.apply('splitHeads', [y], [], { headCount });
+      const steps = build.weight(ROPE_STEPS_NAME, 'rope', [headSize / 2]);
+      return build.apply('rope', [y], [steps], { headCount });
+    },
+  };
+}
+
+/**
+ * round(log2(e) / sqrt(headSize) * a^2 * 2^24) for the attention factor a, in integers: its square before the root.
+ *
+ * @param attentionQ30 factor on queries and on keys, so that scores have its square; 1 unless rotary scaling wants it
+ */
+export function scoreScaleQ24(headSize: number, attentionQ30: bigint = 1n << 30n): number {
+  const square = (LOG2E_Q62 * LOG2E_Q62 * 4n * attentionQ30 ** 4n) / (BigInt(headSize) << 196n);
   return Number((isqrt(square) + 1n) >> 1n);
 }
 

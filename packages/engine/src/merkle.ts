@@ -41,13 +41,13 @@ function joinPeaks(peaks: readonly (Uint8Array | undefined)[], hash: HashFunctio
   return top ?? new Uint8Array(HASH_SIZE);
 }
 
-function hashLeafData(data: Uint8Array, hash: HashFunction): Uint8Array {
+export function hashLeafData(data: Uint8Array, hash: HashFunction): Uint8Array {
   const bytes = new Uint8Array(1 + data.length);
   bytes.set(data, 1);
   return hash(bytes);
 }
 
-function hashPair(left: Uint8Array, right: Uint8Array, hash: HashFunction): Uint8Array {
+export function hashPair(left: Uint8Array, right: Uint8Array, hash: HashFunction): Uint8Array {
   const bytes = new Uint8Array(1 + 2 * HASH_SIZE);
   bytes[0] = NODE_PREFIX;
   bytes.set(left, 1);
@@ -55,7 +55,7 @@ function hashPair(left: Uint8Array, right: Uint8Array, hash: HashFunction): Uint
   return hash(bytes);
 }
 
-function sealRoot(count: number, top: Uint8Array, hash: HashFunction): Uint8Array {
+export function sealRoot(count: number, top: Uint8Array, hash: HashFunction): Uint8Array {
   const bytes = new Uint8Array(1 + 8 + HASH_SIZE);
   bytes[0] = ROOT_PREFIX;
   new DataView(bytes.buffer).setBigUint64(1, BigInt(count));

@@ -1,10 +1,14 @@
 /**
- * What a Llama-family model is before its weights: sizes and the few numbers that the arithmetic needs. Limits here are
+ * What a model of a Llama-like family is before its weights: sizes and the few numbers that the arithmetic needs. Limits here are
  * those of the overflow proofs in `docs/reference/arithmetic.md`, section 5; outside them the engine refuses to start.
  */
 import { EngineError } from './engine-error.js';
+import type { FamilyName } from './families.js';
+import { attentionFactorQ30, NO_SCALING, type RopeScaling } from './rope-scaling.js';
 
 export type ModelConfig = {
+  /** Llama unless given. */
+  readonly family?: FamilyName;
   readonly layerCount: number;
   /** Elements of the residual stream. */
   readonly width: number;
@@ -13,10 +17,15 @@ export type ModelConfig = {
   readonly headSize: number;
   readonly feedForwardWidth: number;
   readonly vocabularySize: number;
-  /** Most positions of prompt and answer together. */
+  /**
+   * Most positions of prompt and answer together. A model whose attention looks back over a window only is exact within
+   * it, so its context ends there.
+   */
   readonly contextLength: number;
   /** Rotary base, a positive integer. */
   readonly ropeBase: number;
+  /** None unless given. */
+  readonly ropeScaling?: RopeScaling;
   /** Epsilon of the normalisation as a real number, such as 1e-5; committed as round(2^40 * epsilon). */
   readonly rmsEpsilon: number;
   /** Fraction bits of the residual stream (`hg`), {@link RESIDUAL_BITS_DEFAULT} unless calibrated. */
@@ -31,7 +40,10 @@ export const BLOCK_SIZE = 32;
 
 /** Inclusive ranges of the overflow proofs; `multiple` is 1 unless the layout needs more. */
 const LIMITS: Readonly<
-  Record<keyof ModelConfig, readonly [min: number, max: number, multiple: number]>
+  Record<
+    Exclude<keyof ModelConfig, 'family' | 'ropeScaling'>,
+    readonly [min: number, max: number, multiple: number]
+  >
 > = {
   layerCount: [1, 1024, 1],
   width: [32, 16_384, BLOCK_SIZE],
@@ -49,7 +61,7 @@ const LIMITS: Readonly<
 /** Returns the configuration if every number is inside the proofs; throws `model_config_invalid` otherwise. */
 export function checkConfig(config: ModelConfig): ModelConfig {
   for (const [name, [min, max, multiple]] of Object.entries(LIMITS)) {
-    const value = config[name as keyof ModelConfig];
+    const value = config[name as keyof typeof LIMITS];
     const fits = value >= min && value <= max && (multiple === 0 || value % multiple === 0);
     if (!fits) throw configInvalid(name, value, `from ${min} to ${max}, a multiple of ${multiple}`);
   }
@@ -64,7 +76,43 @@ export function checkConfig(config: ModelConfig): ModelConfig {
       'such that headCount * headSize is a multiple of 32',
     );
   }
+  checkScaling(config);
   return config;
+}
+
+/** Factors within which frequencies keep their digits and a score its bound (arithmetic.md, 4.3 and 5.6). */
+const SCALING_MIN = 2 ** -20;
+const SCALING_MAX = 2 ** 20;
+const ATTENTION_MIN_Q30 = 1n << 29n;
+const ATTENTION_MAX_Q30 = 3n << 30n;
+
+function checkScaling({ ropeScaling = NO_SCALING, headSize }: ModelConfig): void {
+  const { kind, ...parameters } = ropeScaling;
+  const numbers = Object.values(parameters).flat();
+  const bad = numbers.find((x) => !(x >= SCALING_MIN && x <= SCALING_MAX));
+  if (bad !== undefined)
+    throw configInvalid('ropeScaling', bad, 'from 2^-20 to 2^20 in each number');
+  if (kind === 'factors' && ropeScaling.factors.length !== headSize / 2) {
+    const count = ropeScaling.factors.length;
+    throw configInvalid('ropeScaling', count, `one factor for each of ${headSize / 2} pairs`);
+  }
+  if ('originalContext' in ropeScaling && !Number.isInteger(ropeScaling.originalContext)) {
+    throw configInvalid('ropeScaling', ropeScaling.originalContext, 'whole in originalContext');
+  }
+  if (kind === 'llama3' && ropeScaling.lowFactor >= ropeScaling.highFactor) {
+    throw configInvalid('ropeScaling', ropeScaling.lowFactor, 'lower in lowFactor than highFactor');
+  }
+  if (kind === 'yarn' && ropeScaling.betaSlow >= ropeScaling.betaFast) {
+    throw configInvalid('ropeScaling', ropeScaling.betaSlow, 'lower in betaSlow than betaFast');
+  }
+  const attention = attentionFactorQ30(ropeScaling);
+  if (attention < ATTENTION_MIN_Q30 || attention > ATTENTION_MAX_Q30) {
+    throw configInvalid(
+      'ropeScaling',
+      Number(attention) / 2 ** 30,
+      'from 1/2 to 3 in attentionFactor',
+    );
+  }
 }
 
 const configInvalid = (name: string, value: number, wanted: string): EngineError =>

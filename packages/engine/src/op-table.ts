@@ -10,7 +10,7 @@
 /** How the integers of a tensor are stored (arithmetic.md, section 3). */
 export type Format = 'token' | 'H' | 'A16' | 'I30' | 'Q16' | 'P30';
 
-/** How a weight is stored: 8-bit matrix, 24-bit gains, rotary steps. */
+/** How a weight is stored: 8-bit matrix, 24-bit gains or biases, rotary steps. */
 export type WeightKind = 'W8' | 'G24' | 'rope';
 
 export type OpInput = {
@@ -63,6 +63,10 @@ const RESIDUAL_BITS: OpParameter = {
   name: 'residualBits',
   meaning: 'fraction bits hg of the residual stream',
 };
+const EPSILON: OpParameter = {
+  name: 'epsilonQ40',
+  meaning: 'epsilon under the root, in units of 2^-40',
+};
 const HEAD_COUNT: OpParameter = { name: 'headCount', binds: 'H', meaning: 'heads in the row' };
 
 export const OP_TABLE = {
@@ -79,10 +83,7 @@ export const OP_TABLE = {
     summary: 'Root-mean-square normalisation with gains, quantised.',
     inputs: [row('residual', 'H', 'T', 'D')],
     weights: [{ name: 'gains', kind: 'G24', shape: ['D'] }],
-    parameters: [
-      RESIDUAL_BITS,
-      { name: 'epsilonQ40', meaning: 'epsilon under the root, in units of 2^-40' },
-    ],
+    parameters: [RESIDUAL_BITS, EPSILON],
     output: output('A16', 'T', 'D'),
   },
   matmul: {
@@ -114,7 +115,7 @@ export const OP_TABLE = {
     summary: 'Query times every key so far, in base-2 units.',
     inputs: [row('query', 'A16', 'T', 'H', 'D'), prefix('keys', 'A16', 'T', 'G', 'D')],
     weights: [],
-    parameters: [{ name: 'scaleQ24', meaning: 'round(log2(e) / sqrt(D) * 2^24)' }],
+    parameters: [{ name: 'scaleQ24', meaning: 'log2(e) / sqrt(D) * a^2 in Q24' }],
     output: output('Q16', 'T', 'H', 'T'),
   },
   softmax: {
@@ -164,6 +165,22 @@ export const OP_TABLE = {
     weights: [],
     parameters: [],
     output: output('Q16', 'T', 'V'),
+  },
+  bias: {
+    id: 13,
+    summary: 'Adds a vector to the row.',
+    inputs: [row('row', 'I30', 'T', 'N')],
+    weights: [{ name: 'bias', kind: 'G24', shape: ['N'] }],
+    parameters: [],
+    output: output('I30', 'T', 'N'),
+  },
+  headNorm: {
+    id: 14,
+    summary: 'Root-mean-square normalisation of each head of the row, with the gains of a head.',
+    inputs: [row('row', 'I30', 'T', 'H*D')],
+    weights: [{ name: 'gains', kind: 'G24', shape: ['D'] }],
+    parameters: [HEAD_COUNT, EPSILON],
+    output: output('I30', 'T', 'H*D'),
   },
 } as const satisfies Readonly<Record<string, OpDefinition>>;
 

@@ -1,26 +1,35 @@
 /**
  * Rotary steps: how far pair i of a head turns per position, as a 64-bit fraction of a full turn, in integers alone
- * (arithmetic.md, section 4.3). They are part of the model, so a scaling variant needs other steps and nothing else.
+ * (arithmetic.md, section 4.3). They are part of the model, so a scaling variant needs other steps, and at most another
+ * score scale.
  */
 import { isqrt } from './integer.js';
+import { NO_SCALING, type RopeScaling, scaleFrequencies } from './rope-scaling.js';
 
 const BITS = 120n;
 const ONE = 1n << BITS;
 
 /**
- * step_i = floor(2^64 * base^(-2i / headSize) / (2 pi)), i = 0 .. headSize / 2 - 1, computed in Q120.
+ * step_i = floor(2^64 * f_i) mod 2^64, where f_i = base^(-2i / headSize) / (2 pi), i = 0 .. headSize / 2 - 1, computed
+ * in Q120 and stretched as `scaling` says.
  *
  * @example ropeSteps(10_000, 32)[0] // 2935890503282001226n = 2^64 / (2 pi)
  */
-export function ropeSteps(base: number, headSize: number): BigUint64Array {
+export function ropeSteps(
+  base: number,
+  headSize: number,
+  scaling: RopeScaling = NO_SCALING,
+): BigUint64Array {
   const pairCount = headSize / 2;
   const ratio = floorRoot(ONE ** BigInt(pairCount) / BigInt(base), pairCount);
   let turns = (ONE * ONE) / (2n * machinPi());
-  return BigUint64Array.from({ length: pairCount }, () => {
-    const step = turns >> (BITS - 64n);
+  const frequencies = Array.from({ length: headSize }, () => {
+    const frequency = turns;
     turns = (turns * ratio) >> BITS;
-    return step;
+    return frequency;
   });
+  const scaled = scaleFrequencies(frequencies, headSize, scaling);
+  return BigUint64Array.from(scaled, (f) => BigInt.asUintN(64, f >> (BITS - 64n)));
 }
 
 /** pi = 16 arctan(1/5) - 4 arctan(1/239), Q120 (Machin 1706). */

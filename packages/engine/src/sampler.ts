@@ -5,8 +5,8 @@
  */
 import { chachaBlock, chachaKey } from './chacha.js';
 import { EngineError } from './engine-error.js';
-import { powerOfTwo, roundHalfEven } from './rounding.js';
-import { EXP2_HIGH, EXP2_LOW } from './tables.js';
+import { BARRED } from './sampling/controls.js';
+import { exp2nNumber, log2bNumber, multiplyShift16 } from './sampling/numbers.js';
 
 export type SamplerSettings = {
   /** round(log2(e) / temperature * 2^16); 0 chooses the largest logit. */
@@ -28,7 +28,7 @@ const SETTING_MAX = 2 ** 32 - 1;
 /**
  * The next token.
  *
- * @param logits one row of Q16 logits
+ * @param logits one row of Q16 logits, after `controlLogits` if the job has controls
  * @param seed 32 bytes
  * @param position index, over prompt and answer together, of the token that is being chosen
  * @example nextToken(logits, { tau: tauFromTemperature(0.8), topK: 40, topP: 0, minP: 0 }, seed, 17)
@@ -67,17 +67,9 @@ function scaleLogits(logits: Int32Array, tau: number): Float64Array {
   return scaled;
 }
 
-/** z = R(logit * tau, 16), exact for any 32-bit logit and tau: the logit is taken in two halves. */
+/** z = R(logit * tau, 16); an id that controls barred is below everything, so no step keeps it. */
 const scaleLogit = (logit: number, tau: number): number =>
-  roundSplit((logit >> 16) * tau, (logit & 0xffff) * tau);
-
-/** R(high * 2^16 + low, 16) for integers |high| < 2^48, 0 <= low < 2^48. */
-function roundSplit(high: number, low: number): number {
-  const floor = high + Math.floor(low / 65_536);
-  const rest = low % 65_536;
-  if (rest !== 32_768) return rest < 32_768 ? floor : floor + 1;
-  return floor % 2 === 0 ? floor : floor + 1;
-}
+  logit === BARRED ? Number.NEGATIVE_INFINITY : multiplyShift16(logit, tau);
 
 /** Ids that pass top-k, then top-p, then min-p, ascending; undefined if all do. */
 function chooseCandidates(options: {
@@ -204,37 +196,6 @@ function gumbel(bits: number): number {
 function gumbelFloor(bits: number): number {
   const v = 2 ** 32 - ((bits | 1) >>> 0);
   return Math.max(0, 31 - Math.clz32(v) - 8) * 65_536;
-}
-
-/** exp2n of arithmetic.md in doubles: the product of two 31-bit table entries is taken in halves. */
-function exp2nNumber(q: number): number {
-  const shift = Math.floor(q / 65_536);
-  if (shift >= 32) return 0;
-  const high = EXP2_HIGH[(q % 65_536) >> 8]!;
-  const low = EXP2_LOW[q % 256]!;
-  const upper = (high >>> 15) * low;
-  const rest = (upper % 32_768) * 32_768 + (high & 0x7fff) * low + 2 ** 29;
-  return roundHalfEven(
-    (Math.floor(upper / 32_768) + Math.floor(rest / ONE_Q30)) / powerOfTwo(shift),
-  );
-}
-
-/** log2b of arithmetic.md in doubles: the square of a 32-bit mantissa is taken in halves. */
-function log2bNumber(x: number): number {
-  const whole = 31 - Math.clz32(x);
-  let mantissa = x * powerOfTwo(31 - whole);
-  let result = whole;
-  for (let step = 0; step < 24; step++) {
-    const high = Math.floor(mantissa / 65_536);
-    const low = mantissa % 65_536;
-    mantissa = high * high * 2 + Math.floor((high * low * 131_072 + low * low) / 2 ** 31);
-    result *= 2;
-    if (mantissa >= 2 ** 32) {
-      result += 1;
-      mantissa = Math.floor(mantissa / 2);
-    }
-  }
-  return result;
 }
 
 function checkSampler(sampler: SamplerSettings, seed: Uint8Array): void {

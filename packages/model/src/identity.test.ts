@@ -31,7 +31,7 @@ describe('modelId', () => {
       const words = [
         toHex(keccak(utf8(MODEL_TYPE))),
         model.weightsRoot,
-        model.graphHash,
+        model.graphRoot,
         model.tablesRoot,
         model.tokenizerHash,
         model.templateHash,
@@ -74,7 +74,7 @@ describe('modelIdentity', () => {
     ]);
     const epsilon: GgufValue = { type: 'float32', value: Math.fround(1e-6) };
     expect(differing(changed('llama.attention.layer_norm_rms_epsilon', epsilon))).toEqual([
-      'graphHash',
+      'graphRoot',
       'modelId',
     ]);
   });

@@ -7,7 +7,7 @@ import {
   boundsHash,
   type EngineModel,
   type GgufMetadata,
-  graphHash,
+  graphRoot,
   metadataString,
   SPEC_ID,
   tablesRoot,
@@ -20,7 +20,7 @@ import { readVocabulary, type Vocabulary } from './vocabulary.js';
 /** The committed parts of a model, in the order of the registry's struct. */
 export type ModelParts = {
   readonly weightsRoot: Hex;
-  readonly graphHash: Hex;
+  readonly graphRoot: Hex;
   readonly tablesRoot: Hex;
   readonly tokenizerHash: Hex;
   readonly templateHash: Hex;
@@ -32,7 +32,7 @@ export type ModelIdentity = ModelParts & { readonly modelId: Hex };
 
 /** EIP-712 type of a model; its hash is the first word of what an id hashes. */
 export const MODEL_TYPE =
-  'Model(bytes32 weightsRoot,bytes32 graphHash,bytes32 tablesRoot,bytes32 tokenizerHash,' +
+  'Model(bytes32 weightsRoot,bytes32 graphRoot,bytes32 tablesRoot,bytes32 tokenizerHash,' +
   'bytes32 templateHash,bytes32 boundsHash,bytes32 specId)';
 export const MODEL_TYPEHASH: Hex = keccak256(stringToBytes(MODEL_TYPE));
 
@@ -48,7 +48,7 @@ export function modelId(parts: ModelParts): Hex {
   const words = [
     MODEL_TYPEHASH,
     parts.weightsRoot,
-    parts.graphHash,
+    parts.graphRoot,
     parts.tablesRoot,
     parts.tokenizerHash,
     parts.templateHash,
@@ -71,7 +71,7 @@ export function modelIdentity(options: {
   const { model, metadata } = options;
   const parts: ModelParts = {
     weightsRoot: toHex(weightsRoot(model, keccak)),
-    graphHash: toHex(graphHash(model.graph, keccak)),
+    graphRoot: toHex(graphRoot(model.graph, keccak)),
     tablesRoot: toHex(tablesRoot(keccak)),
     ...textHashes(metadata),
     boundsHash: toHex(boundsHash(model, keccak)),

@@ -7,6 +7,7 @@ export {
   type RenderOptions,
 } from './chat.js';
 export type { ModelErrorCode } from './errors.js';
+export * from './grammar/index.js';
 export {
   hashTokenizer,
   MODEL_TYPE,
@@ -31,6 +32,7 @@ export {
   type DecodeOptions,
   type DecodeStream,
   type EncodeOptions,
+  encodePlainText,
   type Tokenizer,
 } from './tokenizer.js';
 export type { Vocabulary, VocabularyKind } from './vocabulary.js';

@@ -35,3 +35,24 @@ export const VOCABULARY_SIZE_MAX = 1_048_576;
 
 /** Merges of a vocabulary: each adds at most one token, but exporters repeat some. */
 export const MERGE_COUNT_MAX = 2_097_152;
+
+/** Bytes of a grammar: as many as the controls of a job may have, with room for the rest of them. */
+export const GRAMMAR_BYTES_MAX = 61_440;
+
+/** Rules of a grammar; a schema of two hundred properties takes some thousand. */
+export const GRAMMAR_RULES_MAX = 16_384;
+
+/** Symbols of a grammar, all rules together: bounds the tables of its automaton. */
+export const GRAMMAR_SYMBOLS_MAX = 61_440;
+
+/** Counted repetitions of one part: each step takes a rule. */
+export const GRAMMAR_REPEAT_MAX = 512;
+
+/** Ways in which a text may be read at once; JSON needs a handful. */
+export const GRAMMAR_STACKS_MAX = 1_024;
+
+/** States of one grammar's automaton, some hundred bytes each. */
+export const GRAMMAR_STATES_MAX = 131_072;
+
+/** Masks kept per grammar, four bytes per id and state. */
+export const GRAMMAR_MASKS_BYTES_MAX = 16_777_216;

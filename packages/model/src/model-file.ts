@@ -40,6 +40,8 @@ export type TextFile = {
   /** As {@link ModelInfo}, without hashing the file. */
   readonly contextLength: number;
   readonly name: string;
+  /** Elements of a row of the residual stream, and so of an embedding. */
+  readonly width: number;
 };
 
 /** An opened model file. */
@@ -100,5 +102,6 @@ function openText(file: GgufFile): TextFile {
     metadata,
     contextLength: config.contextLength,
     name: metadataString(metadata, 'general.name') ?? 'unnamed',
+    width: config.width,
   };
 }

@@ -95,6 +95,13 @@ export function createTokenizer(
   };
 }
 
+/** Text as the model reads it without a template: after its first id, if plain text has one. */
+export function encodePlainText(tokenizer: Tokenizer, text: string): readonly number[] {
+  const { bosId, vocabulary } = tokenizer;
+  const ids = tokenizer.encode(text);
+  return vocabulary.addsBos && bosId !== undefined ? [bosId, ...ids] : ids;
+}
+
 function encodeEach(
   parts: readonly TextPart[],
   options: { readonly cutter: TextCutter; readonly addsSpace: boolean },

@@ -1,6 +1,12 @@
 /** A role's access to the chain: clients bound to its key, the contracts' addresses, and the market that they make. */
 import { join } from 'node:path';
-import { type Addresses, deployContracts, type Market, mintTestDollars } from '@assay/compute';
+import {
+  type Addresses,
+  type DeployContractsParameters,
+  deployContracts,
+  type Market,
+  mintTestDollars,
+} from '@assay/compute';
 import { type Address, AssayError, type Hex, isHexOf } from '@assay/protocol';
 import {
   type Account,
@@ -21,6 +27,15 @@ import { readJsonFile, roleFolder, writeJsonText } from './home.js';
 /** How often a pending transaction is looked for: our sequencer seals within 30 ms. */
 const LOCAL_POLLING_MS = 40;
 const REMOTE_POLLING_MS = 1_000;
+
+/**
+ * Terms on the local chain, where nobody waits for days: a dispute takes a minute at most, earnings wait for seconds.
+ * The clock of one side must outlast a restart of its process.
+ */
+const LOCAL_COURT: DeployContractsParameters = {
+  vaultWindowSeconds: 2,
+  courtTerms: { clock: 30, window: 3_600, releaseDelay: 1, bond: 10n ** 16n },
+};
 
 /** Coin for gas that a role on the local chain is given: thousands of transactions. */
 const LOCAL_GAS_COIN = 10n ** 18n;
@@ -69,11 +84,21 @@ const unreachable = (rpcUrl: string, cause: unknown): AssayError =>
     cause,
   });
 
-/** Clients for a chain; throws `chain_unreachable`. */
+const rpcInvalid = (value: string): AssayError =>
+  new AssayError({
+    code: 'invalid_value',
+    fault: 'user',
+    message: 'The address of the chain is not a URL.',
+    value,
+    remedy: 'Give --rpc something like http://127.0.0.1:8545.',
+  });
+
+/** Clients for a chain; throws `invalid_value` or `chain_unreachable`. */
 export async function openChain(
   rpcUrl: string,
   account: Account,
 ): Promise<{ read: ReadChain; write: WriteChain; genesisHash: Hex }> {
+  if (!URL.canParse(rpcUrl)) throw rpcInvalid(rpcUrl);
   const probe = createPublicClient({ transport: http(rpcUrl, { retryCount: 3 }) });
   const id = await probe.getChainId().catch((cause: unknown) => {
     throw unreachable(rpcUrl, cause);
@@ -114,10 +139,16 @@ export function readDeployment(
   chainId: number,
   genesisHash: Hex,
 ): Deployment | undefined {
-  const found = readJsonFile(deploymentPath(home, chainId)) as Deployment | undefined;
-  return found?.genesisHash === genesisHash && isHexOf(found.addresses?.channels, 20)
-    ? found
-    : undefined;
+  const found = readAddressFile(home, chainId);
+  return found?.genesisHash === genesisHash ? found : undefined;
+}
+
+/** The same without asking the chain; for comparing what was signed with the network of this folder. */
+export function readAddressFile(home: string, chainId: number): Deployment | undefined {
+  const path = join(home, 'deployments', `${chainId}.json`);
+  const found = readJsonFile(path) as Deployment | undefined;
+  // A file of a version without a court is of another network: its contracts cannot serve this one.
+  return isHexOf(found?.addresses?.court, 20) ? found : undefined;
 }
 
 /** Connects a role; throws `not_deployed` when the address file does not know this chain. */
@@ -154,6 +185,7 @@ const marketOf = ({ chainId, addresses }: Deployment): Market => ({
   channels: addresses.channels,
   receipts: addresses.receipts,
   token: addresses.testDollar,
+  vaults: addresses.vaults,
 });
 
 /** Deploys everything unless the address file and the chain already agree. */
@@ -172,7 +204,10 @@ export async function ensureDeployment(
     return { deployment: known, fresh: false };
   if (read.chain.id !== LOCAL_CHAIN_ID && token === undefined) throw tokenRequired(read.chain.id);
   const startBlock = Number(await read.getBlockNumber());
-  const addresses = await deployContracts(write, token === undefined ? {} : { token });
+  const addresses = await deployContracts(write, {
+    ...(token === undefined ? {} : { token }),
+    ...(read.chain.id === LOCAL_CHAIN_ID ? LOCAL_COURT : {}),
+  });
   const deployment = { chainId: read.chain.id, genesisHash, startBlock, addresses };
   writeDeployment(home, deployment);
   return { deployment, fresh: true };

@@ -31,7 +31,7 @@ export const loopbackOnly: MiddlewareHandler = async (context, next) => {
 
 const KEY_WANTED =
   'The API key is missing or wrong. Clients send it as their API key, the command line takes it from ' +
-  'ASSAY_API_KEY; the page sends none and works with a gateway on loopback without a key.';
+  'ASSAY_API_KEY, and the page asks for it.';
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
 

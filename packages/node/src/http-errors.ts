@@ -1,5 +1,5 @@
 /** Errors over HTTP between our own roles: `{error: {code, message, value?, remedy?}}` and a fitting status. */
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { computeErrors } from '@assay/compute';
 import { AssayError, decodeJson } from '@assay/protocol';
 import type { Context } from 'hono';
@@ -44,29 +44,11 @@ export function respondError(context: Context, error: unknown): Response {
 
 /** Reads a request body of at most `bytesMax`; more is refused before it is held in memory. */
 export async function readRequestText(request: Request, bytesMax: number): Promise<string> {
-  const declared = request.headers.get('content-length');
-  const body = (request.body ?? []) as unknown as BodyParts;
-  return readText(body, declared, bytesMax);
-}
-
-/** As {@link readRequestText}, straight from Node's socket: the hot paths skip the web stream in between. */
-export const readIncomingText = (
-  incoming: AsyncIterable<Uint8Array> & { readonly headers: IncomingHttpHeaders },
-  bytesMax: number,
-): Promise<string> => readText(incoming, incoming.headers['content-length'], bytesMax);
-
-type BodyParts = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
-
-async function readText(
-  body: BodyParts,
-  declared: string | null | undefined,
-  bytesMax: number,
-): Promise<string> {
-  const declaredSize = Number(declared ?? '0');
+  const declaredSize = Number(request.headers.get('content-length') ?? '0');
   if (declaredSize > bytesMax) throw tooLarge(declaredSize, bytesMax);
   const parts: Uint8Array[] = [];
   let size = 0;
-  for await (const part of body) {
+  for await (const part of (request.body ?? []) as unknown as AsyncIterable<Uint8Array>) {
     size += part.length;
     if (size > bytesMax) throw tooLarge(size, bytesMax);
     parts.push(part);
@@ -74,15 +56,61 @@ async function readText(
   return Buffer.concat(parts).toString('utf8');
 }
 
-/** Reads a body as protocol JSON; what is no JSON is `malformed_message`. */
-export async function readRequestJson(request: Request, bytesMax: number): Promise<unknown> {
-  const text = await readRequestText(request, bytesMax);
+/** How a body of JSON is read. */
+export type JsonBody = {
+  readonly bytesMax: number;
+  /** Default: protocol JSON, in which amounts become `bigint`. */
+  readonly parse?: (text: string) => unknown;
+  /** The error for what is no JSON, made of its beginning; default `malformed_message`. */
+  readonly refuse?: (start: string) => AssayError;
+};
+
+/** Reads a body as JSON. */
+export async function readRequestJson(request: Request, rules: JsonBody): Promise<unknown> {
+  return parseBody(await readRequestText(request, rules.bytesMax), rules);
+}
+
+/** As {@link readRequestJson}, straight from Node's socket: the hot paths skip the web stream in between. */
+export async function readIncomingJson(
+  incoming: IncomingMessage,
+  rules: JsonBody,
+): Promise<unknown> {
+  return parseBody(await readIncomingText(incoming, rules.bytesMax), rules);
+}
+
+/** By events: an iterator over a socket costs more than the rest of reading a small body. */
+function readIncomingText(incoming: IncomingMessage, bytesMax: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const declaredSize = Number(incoming.headers['content-length'] ?? '0');
+    if (declaredSize > bytesMax) return reject(tooLarge(declaredSize, bytesMax));
+    const parts: Buffer[] = [];
+    let size = 0;
+    incoming.on('data', (part: Buffer) => {
+      size += part.length;
+      if (size <= bytesMax) parts.push(part);
+      else reject(tooLarge(size, bytesMax));
+    });
+    incoming.once('end', () => resolve(Buffer.concat(parts).toString('utf8')));
+    incoming.once('error', reject);
+    incoming.once('close', () => reject(new Error('the client left before its body was whole')));
+  });
+}
+
+const malformedBody = (start: string): AssayError => computeErrors.malformedMessage('body', start);
+
+function parseBody(
+  text: string,
+  { parse = decodeJson, refuse = malformedBody }: JsonBody,
+): unknown {
   try {
-    return decodeJson(text);
+    return parse(text);
   } catch {
-    throw computeErrors.malformedMessage('body', text.slice(0, 40));
+    throw refuse(text.slice(0, SHOWN_LENGTH));
   }
 }
+
+/** Characters of a body that an error repeats. */
+const SHOWN_LENGTH = 40;
 
 const tooLarge = (size: number, bytesMax: number): AssayError =>
   new AssayError({

@@ -22,6 +22,7 @@ const job = fc.record({
   lane: uint32,
   tier: fc.nat(255),
   inputRoot: bytes(32),
+  traceKeyHash: bytes(32),
   inputCount: uint32,
   outputCountMax: uint32,
   sampler: fc.record({
@@ -31,6 +32,7 @@ const job = fc.record({
     minP: uint32,
     seed: bytes(32),
     stopIds: fc.array(uint32, { maxLength: 5 }),
+    controls: bytes(32),
   }),
   inputPrice: uint(128),
   outputPrice: uint(128),

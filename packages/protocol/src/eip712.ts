@@ -5,18 +5,20 @@
  */
 import { assert } from './errors.js';
 import { keccak } from './hash.js';
-import { bigEndian, concat, fromHex, type Hex, toHex } from './hex.js';
+import { concat, type Hex, toHex, writeBigEndian, writeHex } from './hex.js';
 import type { Domain } from './typed-data.js';
 
 type Field = { readonly name: string; readonly type: string };
 type Types = { readonly [name: string]: readonly Field[] };
 type Value = string | number | bigint | readonly number[] | object;
 
-/** 32 bytes of one field. */
-type EncodeWord = (value: Value) => Uint8Array;
+/** Writes the 32 bytes of one field at `offset`, where zeros are. */
+type WriteWord = (value: Value, words: Uint8Array, offset: number) => void;
 
 /** hashStruct of EIP-712. */
 export type HashStruct<T> = (message: T) => Uint8Array;
+
+const WORD = 32;
 
 const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
 
@@ -36,24 +38,38 @@ function encodeType(types: Types, primary: string): string {
   return [primary, ...[...found].sort()].map(text).join('');
 }
 
-function leftPadded(hex: string): Uint8Array {
-  const word = new Uint8Array(32);
-  const bytes = fromHex(hex as Hex);
-  word.set(bytes, 32 - bytes.length);
-  return word;
-}
+/** Right-aligned bytes of `size`; text of another length would shift what follows it. */
+const hexWriter =
+  (size: number): WriteWord =>
+  (value, words, offset) => {
+    const end = writeHex(words, offset + WORD - size, value as Hex);
+    assert(end === offset + WORD, `the field has ${size} bytes`);
+  };
 
-function wordEncoder(types: Types, type: string): EncodeWord {
-  if (types[type] !== undefined) return compileStruct(types, type) as EncodeWord;
-  if (type === 'bytes32') return (value) => fromHex(value as Hex);
-  if (type === 'address') return (value) => leftPadded(value as string);
-  if (type === 'string') return (value) => keccak(utf8(value as string));
-  if (type === 'uint32[]') {
-    return (value) =>
-      keccak(concat((value as readonly number[]).map((item) => bigEndian(item, 32))));
+const writeUint: WriteWord = (value, words, offset) =>
+  writeBigEndian(words, value as number | bigint, { from: offset, to: offset + WORD });
+
+const writeNumbers: WriteWord = (value, words, offset) => {
+  const numbers = value as readonly number[];
+  const items = new Uint8Array(WORD * numbers.length);
+  numbers.forEach((item, index) => {
+    writeUint(item, items, WORD * index);
+  });
+  words.set(keccak(items), offset);
+};
+
+function wordWriter(types: Types, type: string): WriteWord {
+  if (types[type] !== undefined) {
+    const hashStruct = compileStruct<object>(types, type);
+    return (value, words, offset) => words.set(hashStruct(value as object), offset);
   }
+  if (type === 'bytes32') return hexWriter(WORD);
+  if (type === 'address') return hexWriter(20);
+  if (type === 'string')
+    return (value, words, offset) => words.set(keccak(utf8(value as string)), offset);
+  if (type === 'uint32[]') return writeNumbers;
   assert(/^uint\d+$/.test(type), `the field type ${type} is one that our messages have`);
-  return (value) => bigEndian(value as number | bigint, 32);
+  return writeUint;
 }
 
 /** The hashStruct of `primary`; the types are our own constants, so a mistake in them is our bug. */
@@ -61,15 +77,19 @@ export function compileStruct<T extends object>(types: Types, primary: string): 
   const typeHash = keccak(utf8(encodeType(types, primary)));
   const fields = types[primary]!.map(({ name, type }) => ({
     name,
-    encode: wordEncoder(types, type),
+    write: wordWriter(types, type),
   }));
-  return (message) =>
-    keccak(
-      concat([
-        typeHash,
-        ...fields.map(({ name, encode }) => encode((message as Record<string, Value>)[name]!)),
-      ]),
-    );
+  const words = new Uint8Array(WORD * (1 + fields.length));
+  return (message) => {
+    words.fill(0);
+    words.set(typeHash);
+    let offset = WORD;
+    for (const { name, write } of fields) {
+      write((message as Record<string, Value>)[name]!, words, offset);
+      offset += WORD;
+    }
+    return keccak(words);
+  };
 }
 
 const hashDomain = compileStruct<Domain>(

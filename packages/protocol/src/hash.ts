@@ -1,13 +1,60 @@
-/** The hash of everything that a contract must be able to recompute: keccak-256. */
-
+/**
+ * The hashes of everything that others must be able to recompute: keccak-256 for what a contract checks, SHA-256 for
+ * files. Keccak runs as a small WebAssembly module (`assembly/`): a receipt costs some forty digests of a few hundred
+ * bytes, and a model thousands of a few thousand. Knows no message.
+ */
 import { sha256 as sha256Bytes } from '@noble/hashes/sha2.js';
 import { keccak_256 } from '@noble/hashes/sha3.js';
-
-/** 32 bytes of keccak-256. */
-export const keccak = (bytes: Uint8Array): Uint8Array => keccak_256(bytes);
-
-/** 32 bytes of SHA-256, for content addresses of files (fast, and an EVM precompile). */
-export const sha256 = (bytes: Uint8Array): Uint8Array => sha256Bytes(bytes);
+import { KECCAK_BASE64 } from './generated/keccak-wasm.js';
 
 /** A hash function as it is handed to rooms that may not choose one (engine). */
 export type HashFunction = (bytes: Uint8Array) => Uint8Array;
+
+/** Bytes per permutation of keccak-256. */
+const RATE = 136;
+
+/** Permutations per call: what the module's buffer holds. */
+const BLOCKS_MAX = 240;
+
+type KeccakModule = {
+  readonly memory: WebAssembly.Memory;
+  readonly stateAddress: () => number;
+  readonly bufferAddress: () => number;
+  readonly start: () => void;
+  readonly absorb: (blocks: number) => void;
+  readonly finish: (size: number) => void;
+};
+
+/** The module as a function; its memory never grows, so the views stay valid. */
+function keccakOf(module: KeccakModule): HashFunction {
+  const { memory, start, absorb, finish } = module;
+  const state = new Uint8Array(memory.buffer, module.stateAddress(), 32);
+  const buffer = new Uint8Array(memory.buffer, module.bufferAddress(), BLOCKS_MAX * RATE);
+  return (bytes) => {
+    start();
+    let offset = 0;
+    while (bytes.length - offset >= RATE) {
+      const blocks = Math.min(BLOCKS_MAX, Math.floor((bytes.length - offset) / RATE));
+      buffer.set(bytes.subarray(offset, offset + blocks * RATE));
+      absorb(blocks);
+      offset += blocks * RATE;
+    }
+    buffer.set(offset === 0 ? bytes : bytes.subarray(offset));
+    finish(bytes.length - offset);
+    return state.slice();
+  };
+}
+
+/** Browsers in a locked-down mode have no WebAssembly: there the JavaScript one answers, more slowly. */
+function loadKeccak(): HashFunction {
+  if (typeof WebAssembly === 'undefined') return (bytes) => keccak_256(bytes);
+  const code = Uint8Array.from(atob(KECCAK_BASE64), (character) => character.charCodeAt(0));
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(code));
+  return keccakOf(exports as KeccakModule);
+}
+
+/** 32 bytes of keccak-256. */
+export const keccak: HashFunction = loadKeccak();
+
+/** 32 bytes of SHA-256, for content addresses of files (fast, and an EVM precompile). */
+export const sha256 = (bytes: Uint8Array): Uint8Array => sha256Bytes(bytes);

@@ -1,3 +1,4 @@
+export * from './controls.js';
 export * from './errors.js';
 export * from './hash.js';
 export * from './hex.js';

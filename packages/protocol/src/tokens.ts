@@ -41,6 +41,29 @@ export function commitTokens(salt: Hex, ids: readonly number[]): Hex {
 /** Head of an empty stream of job `id`. */
 export const firstStreamHead = (id: Hex): Hex => toHex(keccak(fromHex(id)));
 
-/** h_i = H(h_{i-1} ‖ uint32 count ‖ uint32 id …): `count` is the number of tokens including these. */
-export const nextStreamHead = (previous: Hex, count: number, ids: readonly number[]): Hex =>
-  toHex(keccak(concat([fromHex(previous), bigEndian(count, 4), encodeIds(ids)])));
+/**
+ * h_i = H(h_{i-1} ‖ uint32 count ‖ uint32 id … ‖ detail): `count` is the number of tokens including these, `detail` what
+ * the job asked for about them (log probabilities), usually nothing.
+ */
+export const nextStreamHead = (
+  previous: Hex,
+  count: number,
+  ids: readonly number[],
+  detail: Uint8Array = NO_BYTES,
+): Hex => toHex(keccak(concat([fromHex(previous), bigEndian(count, 4), encodeIds(ids), detail])));
+
+const NO_BYTES = new Uint8Array(0);
+
+/** An embedding's bytes, four per element, as the ids that {@link commitTokens} takes. */
+export function wordsOf(bytes: Uint8Array): readonly number[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  return Array.from({ length: bytes.length >> 2 }, (_, index) => view.getUint32(4 * index));
+}
+
+const TRACE_KEY_LABEL = new TextEncoder().encode('assay trace');
+
+/** Key that salts the leaves of a job's trace: shown in a dispute in place of the salt, which opens the prompt. */
+export const traceKey = (salt: Hex): Hex => toHex(keccak(concat([fromHex(salt), TRACE_KEY_LABEL])));
+
+/** What a job commits to of its {@link traceKey}. */
+export const traceKeyHash = (salt: Hex): Hex => toHex(keccak(fromHex(traceKey(salt))));

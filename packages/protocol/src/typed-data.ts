@@ -46,6 +46,7 @@ export const JOB_TYPES = {
     { name: 'lane', type: 'uint32' },
     { name: 'tier', type: 'uint8' },
     { name: 'inputRoot', type: 'bytes32' },
+    { name: 'traceKeyHash', type: 'bytes32' },
     { name: 'inputCount', type: 'uint32' },
     { name: 'outputCountMax', type: 'uint32' },
     { name: 'sampler', type: 'Sampler' },
@@ -61,6 +62,7 @@ export const JOB_TYPES = {
     { name: 'minP', type: 'uint32' },
     { name: 'seed', type: 'bytes32' },
     { name: 'stopIds', type: 'uint32[]' },
+    { name: 'controls', type: 'bytes32' },
   ],
 } as const;
 
@@ -81,6 +83,13 @@ export const RECEIPT_TYPES = {
     { name: 'streamHead', type: 'bytes32' },
     { name: 'price', type: 'uint128' },
     { name: 'completedAt', type: 'uint64' },
+  ],
+} as const;
+
+export const TRACE_TYPES = {
+  Trace: [
+    { name: 'jobId', type: 'bytes32' },
+    { name: 'root', type: 'bytes32' },
   ],
 } as const;
 
@@ -138,7 +147,12 @@ export type Sampler = {
   readonly minP: number;
   readonly seed: Hex;
   readonly stopIds: readonly number[];
+  /** Hash of the job's controls (docs/reference/messages.md): penalties, biases, grammar; zero if it has none. */
+  readonly controls: Hex;
 };
+
+/** {@link Sampler}'s `controls` of a job without any. */
+export const NO_CONTROLS: Hex = `0x${'00'.repeat(32)}`;
 
 export type Job = {
   readonly modelId: Hex;
@@ -149,6 +163,8 @@ export type Job = {
   readonly tier: number;
   /** {@link commitTokens} of the prompt. */
   readonly inputRoot: Hex;
+  /** {@link traceKeyHash} of the job's salt: lets a dispute show the trace key, and never the salt. */
+  readonly traceKeyHash: Hex;
   readonly inputCount: number;
   readonly outputCountMax: number;
   readonly sampler: Sampler;
@@ -179,12 +195,16 @@ export type Receipt = {
   readonly completedAt: bigint;
 };
 
+/** By which a provider commits itself to the trace of a job (docs/reference/court.md), when somebody asks. */
+export type Trace = { readonly jobId: Hex; readonly root: Hex };
+
 const hashChannelStruct = compileStruct<ChannelConfig>(CHANNEL_TYPES, 'ChannelConfig');
 const hashVoucherStruct = compileStruct<Voucher>(VOUCHER_TYPES, 'Voucher');
 const hashLaneVoucherStruct = compileStruct<LaneVoucher>(LANE_VOUCHER_TYPES, 'LaneVoucher');
 const hashJobStruct = compileStruct<Job>(JOB_TYPES, 'Job');
 const hashStreamHeadStruct = compileStruct<StreamHead>(STREAM_HEAD_TYPES, 'StreamHead');
 const hashReceiptStruct = compileStruct<Receipt>(RECEIPT_TYPES, 'Receipt');
+const hashTraceStruct = compileStruct<Trace>(TRACE_TYPES, 'Trace');
 
 /** A channel is its terms: their digest is its id. */
 export const channelId = (domain: Domain, config: ChannelConfig): Hex =>
@@ -204,3 +224,6 @@ export const hashStreamHead = (domain: Domain, head: StreamHead): Hex =>
 
 export const hashReceipt = (domain: Domain, receipt: Receipt): Hex =>
   hashMessage(domain, hashReceiptStruct, receipt);
+
+export const hashTrace = (domain: Domain, trace: Trace): Hex =>
+  hashMessage(domain, hashTraceStruct, trace);

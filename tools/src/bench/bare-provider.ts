@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage } from 'node:http';
 import { openTokenizerOnly } from '@assay/model';
 import { startEngine } from '@assay/node';
+import { NO_CONTROLS } from '@assay/protocol';
 
 const [modelPath] = process.argv.slice(2) as [string];
 const { chat, tokenizer } = openTokenizerOnly(readFileSync(modelPath));
@@ -28,11 +29,12 @@ async function answer({ messages, max_tokens }: Body): Promise<object> {
     minP: 0,
     seed: `0x${'00'.repeat(32)}` as const,
     stopIds: tokenizer.eosIds,
+    controls: NO_CONTROLS,
   };
   const tokens: number[] = [];
   const { signal } = new AbortController();
   for await (const part of engine.run({ inputTokens, outputCountMax: max_tokens, sampler, signal }))
-    tokens.push(...part);
+    tokens.push(...part.tokens);
   const usage = {
     prompt_tokens: inputTokens.length,
     completion_tokens: tokens.length,

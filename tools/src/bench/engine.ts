@@ -1,161 +1,168 @@
 /**
- * Speed of the engine alone: prefill and decode on random models. The arithmetic does not care what the weights say,
- * so random ones measure the same as trained ones. Peers are compared in a package of its own (issue 3): until then
- * `peer` and `ratio` are null.
+ * Speed of the engine against llama.cpp: one random model file of 135M parameters in Q8_0, the same threads, one run.
+ * The two sides take turns in short slices, so that whatever else the machine does hits both; figures are medians of
+ * slices. CPU seconds are given as well: they are what is left of a comparison on a machine that is not idle.
  */
-import { totalmem } from 'node:os';
-import { Worker } from 'node:worker_threads';
-import {
-  createWasmBackend,
-  type ModelConfig,
-  RESIDUAL_BITS_DEFAULT,
-  randomEngineModel,
-  type Session,
-  type SpawnWorker,
-  type WasmBackend,
-} from '@assay/engine';
+import { type Contestant, startContestant, type Task } from './contestant.js';
+import { installLlama } from './llama.js';
+import { memoryBytesPerSecond } from './memory-speed.js';
+import { bytesPerToken, MODEL_135M, macsPerToken, randomFile } from './random-file.js';
+import { type BenchReport, type BenchRow, row } from './report.js';
 
-export type BenchRow = {
-  readonly case: string;
-  readonly ours: number;
-  readonly peer: number | null;
-  readonly ratio: number | null;
-  readonly unit: string;
-};
-
-export type BenchResult = { readonly name: 'engine'; readonly rows: readonly BenchRow[] };
-
-const COMMON = { ropeBase: 10_000, rmsEpsilon: 1e-5, residualBits: RESIDUAL_BITS_DEFAULT } as const;
-
-/** The size that this repository ships. */
-const SHIPPED: ModelConfig = {
-  ...COMMON,
-  layerCount: 6,
-  width: 192,
-  headCount: 6,
-  kvHeadCount: 2,
-  headSize: 32,
-  feedForwardWidth: 512,
-  vocabularySize: 1024,
-  contextLength: 512,
-};
-
-/** A well-known small model's shape, 135M parameters. */
-const MODEL_135M: ModelConfig = {
-  ...COMMON,
-  layerCount: 30,
-  width: 576,
-  headCount: 9,
-  kvHeadCount: 3,
-  headSize: 64,
-  feedForwardWidth: 1536,
-  vocabularySize: 49_152,
-  contextLength: 1024,
-};
-
-/** The same with a fifth of the layers and a sixth of the vocabulary, for small machines. */
-const SCALED_135M: ModelConfig = { ...MODEL_135M, layerCount: 6, vocabularySize: 8192 };
-
-/** Memory that the full model takes while it is made: floats, blocks, packed weights. */
-const FULL_MODEL_BYTES = 6e9;
-
+/** Unless `--threads N` is given, any number of times. */
+const THREADS = [1, 2];
+const PREFILL_TOKENS = 512;
 const DECODE_TOKENS = 64;
-const REPEATS = 5;
+/** Tokens of one slice of decoding. */
+const SLICE_TOKENS = 16;
+const REQUESTS = 8;
+const ROUNDS = 5;
+/** On a busy machine a round can take minutes; after this long the rounds so far must do. */
+const ROUNDS_MS_MAX = 90_000;
 
-/** Measures every case; `full` adds the whole 135M model (a minute to make). */
-export async function benchEngine(options: { readonly full?: boolean } = {}): Promise<BenchResult> {
-  const cases: (readonly [name: string, config: ModelConfig, prefill: number])[] = [
-    ['shipped size', SHIPPED, 384],
-    ['135M, 6 of 30 layers', SCALED_135M, 512],
-  ];
-  if (options.full && totalmem() > FULL_MODEL_BYTES) cases.push(['135M', MODEL_135M, 512]);
+/** Ours, and the peer if it can be installed. */
+type Sides = { readonly ours: Contestant; readonly peer: Contestant | null };
+
+type Speed = { readonly perSecond: number; readonly perCpuSecond: number };
+type Pair = { readonly ours: Speed; readonly peer: Speed | null };
+
+export async function benchEngine(options: readonly string[] = []): Promise<BenchReport> {
+  const file = randomFile();
+  const hasPeer = installLlama();
+  if (!hasPeer)
+    process.stderr.write('llama.cpp cannot be installed here; ours is measured alone.\n');
   const rows: BenchRow[] = [];
-  for (const [name, config, prefill] of cases) {
-    const model = randomEngineModel({ seed: 1, config });
-    for (const threads of [1, 2]) {
-      const backend = createWasmBackend({ threads, spawnWorker });
-      backend.load(model);
-      await allReady(() => backend.threadCount(model) === threads);
-      const label = `${name}, ${threads} thread${threads > 1 ? 's' : ''}`;
-      rows.push(...measure(backend, model, { label, prefill }));
-      backend.unload(model);
+  for (const threads of threadsOf(options)) {
+    const parameters = { file, threads };
+    const ours = await startContestant('./engine-ours.js', parameters);
+    const peer = hasPeer ? await startContestant('./engine-peer.js', parameters) : null;
+    try {
+      rows.push(...(await measure({ ours, peer }, threads)));
+    } finally {
+      ours.stop();
+      peer?.stop();
     }
   }
   return { name: 'engine', rows };
 }
 
-function measure(
-  backend: WasmBackend,
-  model: ReturnType<typeof randomEngineModel>,
-  options: { readonly label: string; readonly prefill: number },
-): BenchRow[] {
-  const { label, prefill } = options;
-  const session = backend.createSession(model);
-  const tokens = Array.from({ length: prefill }, (_, i) => (i * 37) % model.config.vocabularySize);
-  const seconds = repeat(() => timePass(session, tokens));
-  session.dispose();
-  const prefillSeconds = median(seconds.map(({ prefill: each }) => each));
-  const decodeSeconds = median(seconds.map(({ decode }) => decode));
-  const macs = macsPerToken(model.config);
+function threadsOf(options: readonly string[]): readonly number[] {
+  const given = options.flatMap((option, i) =>
+    option === '--threads' ? [Number(options[i + 1])] : [],
+  );
+  return given.length > 0 ? given : THREADS;
+}
+
+async function measure(sides: Sides, threads: number): Promise<BenchRow[]> {
+  const label = threads === 1 ? '1 thread' : `${threads} threads`;
+  await warmUp(sides);
+  const { prefill, decode } = await measureSingle(sides);
+  const concurrent = await slices(sides, {
+    do: 'concurrent',
+    requests: REQUESTS,
+    tokens: SLICE_TOKENS,
+  });
+  const { body, head } = macsPerToken(MODEL_135M);
+  const memory = await memoryBytesPerSecond(threads);
   return [
-    row(`prefill ${label}`, prefill / prefillSeconds, 'tokens/s'),
-    row(`prefill ${label}, matmul`, (macs.body * prefill) / prefillSeconds / 1e9, 'GMAC/s'),
-    row(`decode ${label}`, DECODE_TOKENS / decodeSeconds, 'tokens/s'),
-    row(
-      `decode ${label}, matmul`,
-      ((macs.body + macs.head) * DECODE_TOKENS) / decodeSeconds / 1e9,
-      'GMAC/s',
-    ),
+    tokenRow(`decode ${label}`, decode),
+    tokenRow(`prefill ${label}`, prefill),
+    tokenRow(`concurrent ${REQUESTS} requests, ${label}`, concurrent),
+    cpuRow(`cpu: decode ${label}`, decode),
+    cpuRow(`cpu: prefill ${label}`, prefill),
+    cpuRow(`cpu: concurrent ${REQUESTS} requests, ${label}`, concurrent),
+    scaledRow(`arithmetic: decode ${label}`, decode, {
+      factor: (body + head) / 1e9,
+      unit: 'GMAC/s',
+    }),
+    scaledRow(`arithmetic: prefill ${label}`, prefill, { factor: body / 1e9, unit: 'GMAC/s' }),
+    scaledRow(`weights read: decode ${label}`, decode, {
+      factor: bytesPerToken(MODEL_135M) / 1e9,
+      unit: 'GB/s',
+    }),
+    row(`memory bandwidth, ${label}`, memory / 1e9, null, 'GB/s'),
+    await peakRow(sides, `peak memory, ${label}`),
   ];
 }
 
-/** One prompt, then tokens one by one after it. */
-function timePass(session: Session, tokens: readonly number[]) {
-  session.truncate(0);
-  const start = performance.now();
-  session.forward(tokens);
-  const middle = performance.now();
-  for (let i = 0; i < DECODE_TOKENS; i++) session.forward([i]);
-  const end = performance.now();
-  return { prefill: (middle - start) / 1000, decode: (end - middle) / 1000 };
+/** Compilers and caches settle before anything counts. */
+async function warmUp({ ours, peer }: Sides): Promise<void> {
+  for (const side of [ours, peer]) {
+    await side?.ask({ do: 'prefill', tokens: PREFILL_TOKENS });
+    await side?.ask({ do: 'decode', tokens: SLICE_TOKENS });
+    await side?.ask({ do: 'concurrent', requests: REQUESTS, tokens: 1 });
+  }
 }
 
-/** Multiplications with weights per token, without and with the output matrix. */
-function macsPerToken(config: ModelConfig): { body: number; head: number } {
-  const { layerCount, width, headCount, kvHeadCount, headSize, feedForwardWidth } = config;
-  const attention = 2 * width * headSize * (headCount + kvHeadCount);
-  return {
-    body: layerCount * (attention + 3 * width * feedForwardWidth),
-    head: width * config.vocabularySize,
-  };
+/** Every round: a prompt on each side, then decoding after it in turns. */
+async function measureSingle(sides: Sides): Promise<{ prefill: Pair; decode: Pair }> {
+  const prefill: Samples = { ours: [], peer: [] };
+  const decode: Samples = { ours: [], peer: [] };
+  for (const _ of rounds()) {
+    await turn(sides, { do: 'prefill', tokens: PREFILL_TOKENS }, prefill);
+    for (let done = 0; done < DECODE_TOKENS; done += SLICE_TOKENS) {
+      await turn(sides, { do: 'decode', tokens: SLICE_TOKENS }, decode);
+    }
+  }
+  return { prefill: pairOf(prefill), decode: pairOf(decode) };
 }
 
-const row = (name: string, ours: number, unit: string): BenchRow => ({
-  case: name,
-  ours: Number(ours.toPrecision(3)),
-  peer: null,
-  ratio: null,
-  unit,
+/** So many rounds, or what fits into the time. */
+function* rounds(): Generator<number> {
+  const end = performance.now() + ROUNDS_MS_MAX;
+  for (let round = 0; round < ROUNDS && performance.now() < end; round++) yield round;
+}
+
+async function slices(sides: Sides, task: Task): Promise<Pair> {
+  const samples: Samples = { ours: [], peer: [] };
+  for (const _ of rounds()) await turn(sides, task, samples);
+  return pairOf(samples);
+}
+
+type Samples = { readonly ours: Speed[]; readonly peer: Speed[] };
+
+async function turn({ ours, peer }: Sides, task: Task, samples: Samples): Promise<void> {
+  samples.ours.push(await speedOf(ours, task));
+  if (peer !== null) samples.peer.push(await speedOf(peer, task));
+}
+
+async function speedOf(side: Contestant, task: Task): Promise<Speed> {
+  const { seconds, cpuSeconds, count } = await side.ask(task);
+  return { perSecond: count / seconds, perCpuSecond: count / cpuSeconds };
+}
+
+const pairOf = ({ ours, peer }: Samples): Pair => ({
+  ours: medianSpeed(ours),
+  peer: peer.length === 0 ? null : medianSpeed(peer),
 });
 
-const repeat = <T>(run: () => T): T[] => Array.from({ length: REPEATS }, run);
+const medianSpeed = (samples: readonly Speed[]): Speed => ({
+  perSecond: median(samples.map(({ perSecond }) => perSecond)),
+  perCpuSecond: median(samples.map(({ perCpuSecond }) => perCpuSecond)),
+});
 
 const median = (values: readonly number[]): number =>
   [...values].sort((a, b) => a - b)[values.length >> 1]!;
 
-/** Node's side of the engine's threads. */
-const spawnWorker: SpawnWorker = (start) => {
-  const module = import.meta.resolve('@assay/engine/worker');
-  const text = `import { workerData } from 'node:worker_threads';
-    import { serve } from ${JSON.stringify(module)};
-    serve(workerData);`;
-  const file = new URL(`data:text/javascript,${encodeURIComponent(text)}`);
-  const worker = new Worker(file, { workerData: start });
-  worker.unref();
-  return worker;
-};
+const tokenRow = (name: string, pair: Pair): BenchRow =>
+  scaledRow(name, pair, { factor: 1, unit: 'tokens/s' });
 
-/** Waits until the workers have joined. */
-async function allReady(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5));
+const scaledRow = (
+  name: string,
+  { ours, peer }: Pair,
+  { factor, unit }: { readonly factor: number; readonly unit: string },
+): BenchRow =>
+  row(name, ours.perSecond * factor, peer === null ? null : peer.perSecond * factor, unit);
+
+const cpuRow = (name: string, { ours, peer }: Pair): BenchRow =>
+  row(name, ours.perCpuSecond, peer === null ? null : peer.perCpuSecond, 'tokens/CPU second');
+
+async function peakRow({ ours, peer }: Sides, name: string): Promise<BenchRow> {
+  const megabytes = async (side: Contestant) => (await side.ask({ do: 'peak' })).count / 1e6;
+  return row(
+    name,
+    await megabytes(ours),
+    peer === null ? null : await megabytes(peer),
+    'MB (less is better)',
+  );
 }

@@ -4,8 +4,8 @@
  */
 import { type BenchReport, printReport } from './report.js';
 
-const BENCHES: Readonly<Record<string, () => Promise<BenchReport>>> = {
-  engine: async () => (await import('./engine.js')).benchEngine(),
+const BENCHES: Readonly<Record<string, (options: readonly string[]) => Promise<BenchReport>>> = {
+  engine: async (options) => (await import('./engine.js')).benchEngine(options),
   gateway: async () => (await import('./gateway.js')).benchGateway(),
   index: async () => (await import('./index.js')).benchIndex(),
 };
@@ -18,5 +18,5 @@ if (bench === undefined) {
   );
   process.exit(2);
 }
-printReport(await bench(), options.includes('--json'));
+printReport(await bench(options), options.includes('--json'));
 process.exit(0);

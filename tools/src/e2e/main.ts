@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { removeHome, startNetwork } from '@assay/simulation';
 import { runConsoleE2e } from './visit-console.js';
+import { visitWithKey } from './visit-with-key.js';
 
 /** Where Debian and others put it; `CHROMIUM` names another. */
 const PROGRAMS = [
@@ -27,7 +28,13 @@ try {
     ...(pictures === undefined ? {} : { pictures }),
     log: (line) => process.stdout.write(`${line}\n`),
   });
-  process.stdout.write(`${steps.length} steps passed in Chromium\n`);
+  await visitWithKey({
+    network,
+    executablePath,
+    ...(pictures === undefined ? {} : { pictures }),
+    log: (line) => process.stdout.write(`${line}\n`),
+  });
+  process.stdout.write(`${steps.length + 1} steps passed in Chromium\n`);
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
   process.exitCode = 1;

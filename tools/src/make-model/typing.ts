@@ -9,7 +9,8 @@ import { pick, type Random } from './random.js';
 const FRAME_SHARE = 0.12;
 const OPENING_SHARE = 0.08;
 const ENDING_SHARE = 0.04;
-const SYNONYM_SHARE = 0.25;
+/** Twice per question, each on its own. */
+const SYNONYM_SHARE = 0.22;
 const FILLER_SHARE = 0.06;
 const LOSS_SHARE = 0.08;
 const SLIP_SHARE = 0.08;
@@ -127,6 +128,7 @@ export function typeQuestion(question: string, random: Random): string {
   const chance = (share: number): boolean => random.unit() < share;
   let text = question;
   const asks = isQuestion(text);
+  if (chance(SYNONYM_SHARE)) text = swapSynonym(text, random);
   if (chance(SYNONYM_SHARE)) text = swapSynonym(text, random);
   if (chance(FILLER_SHARE)) text = insertFiller(text, random);
   if (chance(LOSS_SHARE)) text = loseSmallWord(text, random);

@@ -203,7 +203,7 @@ async function codeOf(promise: Promise<unknown>): Promise<string> {
 
 describe('deployContracts', () => {
   it('leaves code at every address', async () => {
-    expect(Object.keys(addresses)).toHaveLength(6);
+    expect(Object.keys(addresses)).toHaveLength(8);
     for (const address of Object.values(addresses)) {
       expect((await node().getCode({ address }))?.length).toBeGreaterThan(1000);
     }
@@ -457,7 +457,7 @@ describe('registerModel', () => {
     const hash = (text: string) => keccak256(toBytes(text));
     const model = {
       weightsRoot: hash('weights'),
-      graphHash: hash('graph'),
+      graphRoot: hash('graph'),
       tablesRoot: hash('tables'),
       tokenizerHash: hash('tokenizer'),
       templateHash: hash('template'),

@@ -1,5 +1,6 @@
 export * from './authorize-deposit.js';
 export * from './claim-lanes.js';
+export * from './court-moves.js';
 export * from './deploy-contracts.js';
 export * from './deposit-stake.js';
 export * from './finalize-withdraw.js';
@@ -17,5 +18,6 @@ export * from './request-stake-withdrawal.js';
 export * from './settle.js';
 export * from './top-up-channel.js';
 export type { ReadClient, WriteClient } from './transact.js';
+export * from './vaults.js';
 export * from './withdraw-offer.js';
 export * from './withdraw-stake.js';

@@ -8,7 +8,7 @@ import { transact, type WriteClient } from './transact.js';
 /** Fields of a model commitment, in the order of its hash. */
 const MODEL_FIELDS = [
   'weightsRoot',
-  'graphHash',
+  'graphRoot',
   'tablesRoot',
   'tokenizerHash',
   'templateHash',

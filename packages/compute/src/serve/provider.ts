@@ -7,11 +7,15 @@
  */
 import {
   type ChannelConfig,
+  type Controls,
   channelId,
-  commitTokens,
   computeDomain,
+  concat,
+  decodeControls,
+  detailBytesPerToken,
   FINISH,
   firstStreamHead,
+  fromHex,
   type Hex,
   hashLaneVoucher,
   hashReceipt,
@@ -28,10 +32,11 @@ import {
   type SignedLaneVoucher,
   STREAM_INCREMENT_TOKENS,
   settlementDomain,
+  toHex,
   UNPAID_INCREMENTS_MAX,
 } from '@assay/protocol';
 import * as errors from '../errors.js';
-import { finishOf, streamHeadOf } from '../evidence.js';
+import { finishOf, isCutOff, type JobOutput, outputRootOf, streamHeadOf } from '../evidence.js';
 import { applyVoucher, completeJob, dropJob, type Lane, newLane, startJob } from '../lane.js';
 import type { CheckSignature } from '../signature.js';
 import type { Market, Signer } from '../types.js';
@@ -40,12 +45,20 @@ import { checkChannel, checkTerms } from './job-terms.js';
 /** Time a payer has to send the voucher of an increment before its stream ends. */
 export const VOUCHER_TIMEOUT_MS = 15_000;
 
-/** Makes tokens; ends after a stop id or `job.outputCountMax`, and soon after `signal` fires. */
+/** Tokens as they are made, and what the job's controls ask for about them: equally many bytes for each. */
+export type Generated = { readonly tokens: readonly number[]; readonly detail?: Uint8Array };
+
+/**
+ * Makes tokens; ends after a stop id or `job.outputCountMax`, and soon after `signal` fires. For an embedding it makes
+ * one piece without tokens, whose detail is the vector.
+ */
 export type Generate = (input: {
   readonly job: Job;
   readonly inputTokens: readonly number[];
+  /** Bytes of `job.sampler.controls`. */
+  readonly controls?: Hex;
   readonly signal: AbortSignal;
-}) => AsyncIterable<readonly number[]>;
+}) => AsyncIterable<Generated>;
 
 export type ServedModel = { readonly info: ModelInfo; readonly generate: Generate };
 
@@ -63,6 +76,8 @@ export type OpenJob = {
   readonly jobId: Hex;
   readonly request: JobRequest;
   readonly tokens: readonly number[];
+  /** Details of these tokens, if the job has any. */
+  readonly detail?: Hex;
 };
 
 /** Durable memory; every method returns only once its write would survive the end of the process. */
@@ -110,6 +125,11 @@ export type Provider = ProviderContext & {
 export type RunningJob = AdmittedJob & {
   lane: Lane;
   readonly tokens: number[];
+  readonly controls: Controls;
+  /** Details as they were made, in pieces that end where heads do; of an embedding, the vector. */
+  readonly details: Uint8Array[];
+  /** Pieces that the last head covers. */
+  detailsSigned: number;
   /** Signed heads: tokens covered by each. */
   readonly heads: number[];
   head: Hex;
@@ -223,7 +243,7 @@ export async function* streamJob(
   try {
     yield { type: 'accepted', jobId: job.jobId };
     yield* streamTokens(provider, job);
-    const receipt = await settle(provider, job, job.tokens);
+    const receipt = await settle(provider, job, outputSoFar(job));
     settled = true;
     free(provider, job);
     yield receipt;
@@ -247,26 +267,34 @@ async function* streamTokens(
   provider: Provider,
   running: RunningJob,
 ): AsyncGenerator<JobEvent, void> {
-  const { job, inputTokens } = running.request;
+  const { job, inputTokens, controls } = running.request;
   const model = provider.models.get(job.modelId)!;
-  for await (const chunk of model.generate({ job, inputTokens, signal: running.abort.signal })) {
-    for (const part of splitAtHeads(chunk, running.tokens.length)) {
+  const { signal } = running.abort;
+  const input = { job, inputTokens, signal, ...(controls === undefined ? {} : { controls }) };
+  for await (const generated of model.generate(input)) {
+    for (const part of splitAtHeads(generated, running.tokens.length)) {
       if (running.cancelled) return;
       const index = running.tokens.length;
-      running.tokens.push(...part);
-      yield { type: 'tokens', index, tokens: part };
-      if (running.tokens.length % STREAM_INCREMENT_TOKENS !== 0) continue;
+      running.tokens.push(...part.tokens);
+      if (part.detail.length > 0) running.details.push(part.detail);
+      const detail = part.detail.length > 0 ? { detail: toHex(part.detail) } : {};
+      yield { type: 'tokens', index, tokens: part.tokens, ...detail };
+      const isHead = running.tokens.length % STREAM_INCREMENT_TOKENS === 0;
+      if (!isHead || part.tokens.length === 0) continue;
       yield await signHead(provider, running);
       await untilPaid(provider, running);
     }
   }
-  if (!running.cancelled && finishOf(job, running.tokens) === undefined)
-    throw errors.streamBroken();
+  const isWhole = finishOf(job, running.tokens) !== undefined && !isCutOff(outputSoFar(running));
+  if (!running.cancelled && !isWhole) throw errors.streamBroken();
 }
 
 async function signHead(provider: Provider, job: RunningJob): Promise<JobEvent> {
   const count = job.tokens.length;
-  job.head = nextStreamHead(job.head, count, job.tokens.slice(count - STREAM_INCREMENT_TOKENS));
+  const tokens = job.tokens.slice(count - STREAM_INCREMENT_TOKENS);
+  const detail = concat(job.details.slice(job.detailsSigned));
+  job.detailsSigned = job.details.length;
+  job.head = nextStreamHead(job.head, count, tokens, detail);
   job.heads.push(count);
   const hash = hashStreamHead(jobDomain(provider), { jobId: job.jobId, count, head: job.head });
   const signature = await provider.signer.sign({ hash });
@@ -289,12 +317,8 @@ async function untilPaid(provider: Provider, running: RunningJob): Promise<void>
   }
 }
 
-async function settle(
-  provider: Provider,
-  job: RunningJob,
-  tokens: readonly number[],
-): Promise<JobEvent> {
-  const envelope = await signReceipt(provider, job, tokens);
+async function settle(provider: Provider, job: RunningJob, output: JobOutput): Promise<JobEvent> {
+  const envelope = await signReceipt(provider, job, output);
   const digest = hashReceipt(jobDomain(provider), envelope.receipt);
   job.lane = completeJob(job.lane, digest, envelope.receipt.price);
   provider.store.finishJob(envelope, job.lane);
@@ -303,26 +327,40 @@ async function settle(
 
 /** The connection or the engine broke: only what a voucher has paid for counts. */
 async function settleBroken(provider: Provider, job: RunningJob): Promise<void> {
-  const tokens = job.tokens.slice(0, paidCount(job, job.lane.paid));
-  if (job.lane.paid > job.lane.owed) await settle(provider, job, tokens);
+  const paid = firstTokens(outputSoFar(job), paidCount(job, job.lane.paid));
+  if (job.lane.paid > job.lane.owed) await settle(provider, job, paid);
   else {
     provider.store.dropOpenJob(job.jobId);
     provider.store.saveLane(dropJob(job.lane));
   }
 }
 
+const outputSoFar = ({ tokens, details, controls }: RunningJob): JobOutput => ({
+  tokens,
+  detail: concat(details),
+  controls,
+});
+
+/** The beginning of an answer, with the details of its tokens. */
+const firstTokens = ({ tokens, detail, controls }: JobOutput, count: number): JobOutput => ({
+  tokens: tokens.slice(0, count),
+  detail: detail.subarray(0, count * detailBytesPerToken(controls)),
+  controls,
+});
+
 async function signReceipt(
   provider: Provider,
   { jobId: id, request }: AdmittedJob,
-  tokens: readonly number[],
+  output: JobOutput,
 ): Promise<ReceiptEnvelope> {
   const { job, salt } = request;
+  const { tokens, detail } = output;
   const receipt: Receipt = {
     jobId: id,
-    outputRoot: commitTokens(salt, tokens),
+    outputRoot: outputRootOf(salt, output),
     outputCount: tokens.length,
-    finish: finishOf(job, tokens) ?? FINISH.cancelled,
-    streamHead: streamHeadOf(id, tokens),
+    finish: (isCutOff(output) ? undefined : finishOf(job, tokens)) ?? FINISH.cancelled,
+    streamHead: streamHeadOf(id, tokens, detail),
     price: jobPriceUp(job, job.inputCount, tokens.length),
     completedAt: BigInt(Math.floor(provider.nowMs() / 1000)),
   };
@@ -339,6 +377,8 @@ async function signReceipt(
     inputTokens: request.inputTokens,
     outputTokens: tokens,
     salt,
+    ...(request.controls === undefined ? {} : { controls: request.controls }),
+    ...(detail.length === 0 ? {} : { detail: toHex(detail) }),
   };
 }
 
@@ -370,10 +410,12 @@ async function payRunning(
   if (lane.paid !== lane.owed + jobPriceUp(terms, terms.inputCount, count))
     throw errors.malformedMessage('voucher.maxClaimableAmount', lane.paid);
   job.lane = lane;
+  const { tokens, detail } = firstTokens(outputSoFar(job), count);
   provider.store.saveLane(lane, signed, {
     jobId: job.jobId,
     request: job.request,
-    tokens: job.tokens.slice(0, count),
+    tokens,
+    ...(detail.length === 0 ? {} : { detail: toHex(detail) }),
   });
   job.wake();
   return lane;
@@ -418,9 +460,11 @@ export function loseJob(provider: Provider, id: Hex): void {
 /** Settles jobs that an earlier process left open, for the part that was paid. Call once, before serving. */
 export async function recoverJobs(provider: Provider): Promise<readonly ReceiptEnvelope[]> {
   const settled: ReceiptEnvelope[] = [];
-  for (const { jobId: id, request, tokens } of provider.store.openJobs()) {
+  for (const { jobId: id, request, tokens, detail } of provider.store.openJobs()) {
     const lane = loadLane(provider, request.job.channelId, request.job.lane);
-    const envelope = await signReceipt(provider, { jobId: id, request }, tokens);
+    const controls = decodeControls(fromHex(request.controls ?? '0x'));
+    const output = { tokens, detail: fromHex(detail ?? '0x'), controls };
+    const envelope = await signReceipt(provider, { jobId: id, request }, output);
     const open: Lane = { ...lane, status: 'running' };
     provider.store.finishJob(
       envelope,
@@ -436,6 +480,9 @@ const newRunningJob = (id: Hex, request: JobRequest, lane: Lane): RunningJob => 
   request,
   lane,
   tokens: [],
+  controls: decodeControls(fromHex(request.controls ?? '0x')),
+  details: [],
+  detailsSigned: 0,
   heads: [],
   head: firstStreamHead(id),
   abort: new AbortController(),
@@ -452,12 +499,23 @@ function paidCount({ heads, lane, request: { job } }: RunningJob, paid: bigint):
 }
 
 /** Cuts a chunk so that no part crosses a multiple of {@link STREAM_INCREMENT_TOKENS}. */
-function splitAtHeads(chunk: readonly number[], count: number): readonly (readonly number[])[] {
-  const parts: (readonly number[])[] = [];
-  for (let start = 0; start < chunk.length; ) {
+function splitAtHeads(
+  { tokens, detail = NO_DETAIL }: Generated,
+  count: number,
+): readonly Required<Generated>[] {
+  if (tokens.length === 0) return [{ tokens, detail }];
+  const size = detail.length / tokens.length;
+  const parts: Required<Generated>[] = [];
+  for (let start = 0; start < tokens.length; ) {
     const room = STREAM_INCREMENT_TOKENS - ((count + start) % STREAM_INCREMENT_TOKENS);
-    parts.push(chunk.slice(start, start + room));
-    start += room;
+    const end = Math.min(start + room, tokens.length);
+    parts.push({
+      tokens: tokens.slice(start, end),
+      detail: detail.subarray(size * start, size * end),
+    });
+    start = end;
   }
   return parts;
 }
+
+const NO_DETAIL = new Uint8Array(0);

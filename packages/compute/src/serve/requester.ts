@@ -9,7 +9,9 @@ import {
   channelId,
   commitTokens,
   computeDomain,
+  concat,
   firstStreamHead,
+  fromHex,
   type Hex,
   hashLaneVoucher,
   hashReceipt,
@@ -27,10 +29,12 @@ import {
   STREAM_INCREMENT_TOKENS,
   settlementDomain,
   TIER,
+  toHex,
+  traceKeyHash,
   UNPAID_INCREMENTS_MAX,
 } from '@assay/protocol';
 import * as errors from '../errors.js';
-import { assertReceipt, streamHeadOf } from '../evidence.js';
+import { assertReceipt, outputOf, streamHeadOf } from '../evidence.js';
 import { applyVoucher, completeJob, dropJob, type Lane, nextVoucher, startJob } from '../lane.js';
 import type { CheckSignature } from '../signature.js';
 import type { Market, Offer, Signer } from '../types.js';
@@ -74,8 +78,9 @@ export type RequesterStore = {
   readonly payIncrement: (lane: Lane, voucher: SignedLaneVoucher, open: UnsettledJob) => void;
   /** Receipt, lane and the voucher that is still to be delivered: one transaction. */
   readonly finishJob: (envelope: ReceiptEnvelope, lane: Lane, payment: Payment) => void;
+  /** At most one per lane: vouchers are cumulative, so a later one takes the place of an earlier. */
   readonly undelivered: () => readonly Payment[];
-  readonly delivered: (jobId: Hex) => void;
+  readonly delivered: (payment: Payment) => void;
   readonly saveUnsettled: (open: UnsettledJob) => void;
   readonly unsettledJobs: () => readonly UnsettledJob[];
 };
@@ -105,12 +110,14 @@ export type Purchase = {
   readonly inputTokens: readonly number[];
   readonly outputCountMax: number;
   readonly sampler: Sampler;
+  /** Bytes of `sampler.controls`, if it has any. */
+  readonly controls?: Hex;
   /** Ends the job after what has been delivered; the stream still closes with a receipt. */
   readonly signal: AbortSignal;
 };
 
 export type PurchaseEvent =
-  | { readonly type: 'tokens'; readonly tokens: readonly number[] }
+  | { readonly type: 'tokens'; readonly tokens: readonly number[]; readonly detail?: Uint8Array }
   | { readonly type: 'receipt'; readonly envelope: ReceiptEnvelope };
 
 /** A signed job, before anything is sent: its id can go into a header. */
@@ -128,6 +135,7 @@ export async function signJob(context: RequesterContext, purchase: Purchase): Pr
     lane: lane.lane,
     tier: TIER.exact,
     inputRoot: commitTokens(salt, inputTokens),
+    traceKeyHash: traceKeyHash(salt),
     inputCount: inputTokens.length,
     outputCountMax: purchase.outputCountMax,
     sampler: purchase.sampler,
@@ -139,7 +147,15 @@ export async function signJob(context: RequesterContext, purchase: Purchase): Pr
   const id = jobId(computeDomain(market.chainId, market.receipts), job);
   const voucher = store.loadVoucher(job.channelId, job.lane);
   const signature = await signer.sign({ hash: id });
-  const request = { job, signature, inputTokens, salt, channel, ...(voucher ? { voucher } : {}) };
+  const request = {
+    job,
+    signature,
+    inputTokens,
+    salt,
+    channel,
+    ...(purchase.controls === undefined ? {} : { controls: purchase.controls }),
+    ...(voucher ? { voucher } : {}),
+  };
   return { jobId: id, request };
 }
 
@@ -148,6 +164,9 @@ type RunningPurchase = SignedJob & {
   readonly endpoint: string;
   lane: Lane;
   readonly tokens: number[];
+  /** Details as they arrived, and how many of these pieces the last head covers. */
+  readonly details: Uint8Array[];
+  detailsPaid: number;
   readonly heads: PaidHead[];
   /** Payments under way, in order; rejects when one fails. */
   payments: Promise<void>;
@@ -169,6 +188,8 @@ export async function* runPurchase(
     endpoint: purchase.offer.endpoint,
     lane: startJob(purchase.lane),
     tokens: [],
+    details: [],
+    detailsPaid: 0,
     heads: [],
     payments: Promise.resolve(),
   };
@@ -206,7 +227,7 @@ async function applyEvent(
       running.tokens.push(...event.tokens);
       if (running.tokens.length > running.request.job.outputCountMax)
         throw errors.peerLied('token count', running.tokens.length);
-      return { type: 'tokens', tokens: event.tokens };
+      return { type: 'tokens', tokens: event.tokens, ...takeDetail(running, event) };
     case 'head':
       await payIncrement(context, running, event);
       return undefined;
@@ -217,6 +238,17 @@ async function applyEvent(
   }
 }
 
+/** Keeps the detail of some tokens until a head or the receipt covers it. */
+function takeDetail(
+  running: RunningPurchase,
+  { detail }: JobEvent & { type: 'tokens' },
+): { readonly detail?: Uint8Array } {
+  if (detail === undefined) return {};
+  const bytes = fromHex(detail);
+  running.details.push(bytes);
+  return { detail: bytes };
+}
+
 async function payIncrement(
   context: RequesterContext,
   running: RunningPurchase,
@@ -224,7 +256,9 @@ async function payIncrement(
 ): Promise<void> {
   const { job } = running.request;
   const last = running.heads.at(-1) ?? { count: 0, head: firstStreamHead(running.jobId) };
-  const expected = nextStreamHead(last.head, count, running.tokens.slice(last.count));
+  const detail = concat(running.details.slice(running.detailsPaid));
+  running.detailsPaid = running.details.length;
+  const expected = nextStreamHead(last.head, count, running.tokens.slice(last.count), detail);
   if (count !== running.tokens.length || head !== expected)
     throw errors.peerLied('stream head', head);
   const domain = computeDomain(context.market.chainId, context.market.receipts);
@@ -274,6 +308,8 @@ async function settle(
     inputTokens: request.inputTokens,
     outputTokens: running.tokens,
     salt: request.salt,
+    ...(request.controls === undefined ? {} : { controls: request.controls }),
+    ...(running.details.length === 0 ? {} : { detail: toHex(concat(running.details)) }),
   };
   await assertReceipt(envelope, context.isSignedBy);
   const { endpoint, lane } = running;
@@ -308,19 +344,19 @@ async function payReceipt(
 export async function deliver(
   { store }: RequesterContext,
   peer: ProviderPeer,
-  { jobId: id, voucher }: Payment,
+  payment: Payment,
 ): Promise<void> {
-  const { channelId: channel, lane, maxClaimableAmount } = voucher.voucher;
+  const { channelId: channel, lane, maxClaimableAmount } = payment.voucher.voucher;
   const latest = store.loadVoucher(channel, lane)?.voucher.maxClaimableAmount ?? 0n;
   // A later job on the lane carried it: vouchers are cumulative.
-  if (latest > maxClaimableAmount) return store.delivered(id);
+  if (latest > maxClaimableAmount) return store.delivered(payment);
   try {
-    await peer.pay(id, voucher);
+    await peer.pay(payment.jobId, payment.voucher);
   } catch (error) {
     // A later voucher of the lane overtook it: it is paid.
     if (!(error instanceof AssayError && error.code === 'voucher_stale')) throw error;
   }
-  store.delivered(id);
+  store.delivered(payment);
 }
 
 /** The stream is over without a receipt. */
@@ -360,12 +396,17 @@ export async function settleJob(
  * A receipt for a job that broke off must continue what arrived. It may cover the increments that a provider makes
  * ahead of payment: they were on their way when the stream broke, and arrive with the receipt itself.
  */
-function checkArrived(open: UnsettledJob, { receipt, outputTokens }: ReceiptEnvelope): void {
+function checkArrived(open: UnsettledJob, envelope: ReceiptEnvelope): void {
+  const { receipt, outputTokens } = envelope;
   const last = open.heads.at(-1)?.count ?? 0;
   const arrived = open.arrived ?? last;
   const countMax = arrived + UNPAID_INCREMENTS_MAX * STREAM_INCREMENT_TOKENS;
   if (receipt.outputCount > countMax) throw errors.peerLied('receipt', receipt.outputCount);
   const known = open.heads.filter(({ count }) => count <= receipt.outputCount).at(-1);
-  if (known && streamHeadOf(open.jobId, outputTokens.slice(0, known.count)) !== known.head)
+  if (known === undefined) return;
+  const { detail } = outputOf(envelope);
+  const size = outputTokens.length === 0 ? 0 : detail.length / outputTokens.length;
+  const paid = outputTokens.slice(0, known.count);
+  if (streamHeadOf(open.jobId, paid, detail.subarray(0, size * known.count)) !== known.head)
     throw errors.peerLied('receipt', receipt.streamHead);
 }

@@ -1,17 +1,21 @@
 /** Provider and requester against each other, with a toy engine: every job pays exactly for what arrived. */
 import {
   type ChannelConfig,
+  CLOCK_SKEW_MAX_SECONDS,
   channelId,
   FINISH,
   type Hex,
+  JOB_LIFETIME_SECONDS,
   jobPriceUp,
   keccak,
+  NO_CONTROLS,
   type ReceiptEnvelope,
   settlementDomain,
   toHex,
 } from '@assay/protocol';
 import { privateKeyToAccount } from 'viem/accounts';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { vaultAddress } from '../actions/vaults.js';
 import { assertEvidence } from '../evidence.js';
 import { newLane } from '../lane.js';
 import { isSignedBy } from '../signature.js';
@@ -47,12 +51,13 @@ const market: Market = {
   channels: `0x${'c1'.repeat(20)}`,
   receipts: `0x${'c2'.repeat(20)}`,
   token: `0x${'c3'.repeat(20)}`,
+  vaults: `0x${'c4'.repeat(20)}`,
 };
 const channel: ChannelConfig = {
   payer: payerKey.address,
   payerAuthorizer: ZERO,
-  receiver: providerKey.address,
-  receiverAuthorizer: ZERO,
+  receiver: vaultAddress({ vaults: market.vaults, provider: providerKey.address }),
+  receiverAuthorizer: providerKey.address,
   token: market.token,
   withdrawDelay: 900,
   salt: `0x${'00'.repeat(32)}`,
@@ -74,7 +79,7 @@ const counting = (length: number): Generate =>
     for (let made = 1; made <= job.outputCountMax; made++) {
       if (signal.aborted) return;
       await Promise.resolve();
-      yield [made === length ? STOP_ID : 100 + made];
+      yield { tokens: [made === length ? STOP_ID : 100 + made] };
       if (made === length) return;
     }
   };
@@ -127,7 +132,15 @@ function purchase(peer: ProviderPeer, changes: Partial<Purchase> = {}): Purchase
     lane: store.loadLane(channelKey, 0) ?? newLane(channelKey, 0),
     inputTokens: [1, 2, 3, 4, 5],
     outputCountMax: 200,
-    sampler: { tau: 0, topK: 0, topP: 0, minP: 0, seed: MODEL, stopIds: [STOP_ID] },
+    sampler: {
+      tau: 0,
+      topK: 0,
+      topP: 0,
+      minP: 0,
+      seed: MODEL,
+      stopIds: [STOP_ID],
+      controls: NO_CONTROLS,
+    },
     signal: new AbortController().signal,
     ...changes,
   };
@@ -230,6 +243,16 @@ describe('a provider', () => {
       'channel_unfit',
     );
     expect(await refusal(serving, { outputCountMax: 0 })).toBe('malformed_message');
+  });
+
+  it('refuses a job of the past, and one so far ahead that it would have to be remembered for long', async () => {
+    const at = (offsetSeconds: number) =>
+      provider(counting(5), { nowMs: () => requester.nowMs() + offsetSeconds * 1_000 });
+    const lifetime = JOB_LIFETIME_SECONDS;
+    const skew = CLOCK_SKEW_MAX_SECONDS;
+    expect(await refusal(at(lifetime + skew + 1), {})).toBe('job_expired');
+    expect(await refusal(at(-skew - 1), {})).toBe('job_too_long_lived');
+    expect((await buy(purchase(peerOf(at(-skew))))).envelope).toBeDefined();
   });
 
   it('refuses a job that its channel cannot cover, before any work', async () => {

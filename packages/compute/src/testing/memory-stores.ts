@@ -39,7 +39,7 @@ export function memoryRequesterStore(): RequesterStore & { receipts: ReceiptEnve
   const lanes = new Map<string, Lane>();
   const vouchers = new Map<string, SignedLaneVoucher>();
   const unsettled = new Map<Hex, UnsettledJob>();
-  const undelivered = new Map<Hex, Payment>();
+  const undelivered = new Map<string, Payment>();
   const receipts: ReceiptEnvelope[] = [];
   const put = (lane: Lane): void => void lanes.set(key(lane.channelId, lane.lane), lane);
   return {
@@ -56,12 +56,15 @@ export function memoryRequesterStore(): RequesterStore & { receipts: ReceiptEnve
     finishJob: (envelope, lane, payment) => {
       put(lane);
       vouchers.set(key(lane.channelId, lane.lane), payment.voucher);
-      undelivered.set(payment.jobId, payment);
+      undelivered.set(key(lane.channelId, lane.lane), payment);
       unsettled.delete(envelope.jobId);
       receipts.push(envelope);
     },
     undelivered: () => [...undelivered.values()],
-    delivered: (jobId) => void undelivered.delete(jobId),
+    delivered: ({ jobId, voucher: { voucher } }) => {
+      const lane = key(voucher.channelId, voucher.lane);
+      if (undelivered.get(lane)?.jobId === jobId) undelivered.delete(lane);
+    },
     unsettledJobs: () => [...unsettled.values()],
   };
 }

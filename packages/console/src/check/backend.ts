@@ -1,10 +1,53 @@
 /**
  * Which implementation of the arithmetic checks receipts in this page: WebAssembly, with the bits
- * of the reference.
+ * of the reference, on several threads where this page may share memory among them.
  */
-import { createWasmBackend } from '@assay/engine';
+import {
+  createWasmBackend,
+  type EngineModel,
+  type SpawnWorker,
+  type WasmBackend,
+} from '@assay/engine';
 
-/**
- * One thread: several need shared memory, which a page has only when it is cross-origin isolated.
- */
-export const backend = createWasmBackend();
+/** Threads of one check: enough to halve its seconds twice, and the rest is left to its reader. */
+const THREADS_MAX = 4;
+
+/** Shared memory needs a cross-origin isolated page, which the gateway's headers make it. */
+const threadCount = (): number => {
+  const isolated = 'crossOriginIsolated' in globalThis && globalThis.crossOriginIsolated;
+  return isolated ? Math.max(1, Math.min(THREADS_MAX, navigator.hardwareConcurrency)) : 1;
+};
+
+const spawnWorker: SpawnWorker = (start) => {
+  const worker = new Worker(new URL('./engine-thread.worker.ts', import.meta.url), {
+    type: 'module',
+  });
+  worker.postMessage(start);
+  return worker;
+};
+
+/** One thread gives the same bits, so a browser that refuses the shared memory only waits longer. */
+function createBackend(): WasmBackend {
+  const threads = threadCount();
+  return threads > 1 ? createWasmBackend({ threads, spawnWorker }) : createWasmBackend();
+}
+
+export const backend = createBackend();
+
+/** Time for the threads of a model to start; they cannot while a check computes. */
+const START_TIMEOUT_MS = 2_000;
+const START_POLL_MS = 5;
+
+let warm: EngineModel | undefined;
+
+/** Lays the model out and lets its threads start, so that the check after it has them; one model at a time. */
+export async function warmUp(model: EngineModel): Promise<void> {
+  if (warm === model) return;
+  if (warm !== undefined) backend.unload(warm);
+  warm = model;
+  backend.load(model);
+  const endMs = performance.now() + START_TIMEOUT_MS;
+  while (backend.threadCount(model) < threadCount() && performance.now() < endMs) {
+    await new Promise((resolve) => setTimeout(resolve, START_POLL_MS));
+  }
+}

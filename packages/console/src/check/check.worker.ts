@@ -5,6 +5,7 @@
 import { decodeEnvelope } from '@assay/compute';
 import { type AssayError, decodeJson, type Hex } from '@assay/protocol';
 import { formatCounted, formatSize } from '../format.js';
+import { warmUp } from './backend.js';
 import { judgeReceipt, type KnownModel, openKnownModel } from './judge.js';
 import type { CheckProgress, CheckReply, CheckRequest } from './messages.js';
 import { fetchModelFile, forgetModelFile } from './model-cache.js';
@@ -24,10 +25,12 @@ async function answer(request: CheckRequest): Promise<void> {
     const model = await modelOf({
       modelId: envelope.job.modelId,
       url: request.modelUrl,
+      apiKey: request.apiKey,
       onProgress,
     });
     const now = (): number => performance.now();
-    const verdict = await judgeReceipt({ envelope, known: model, onProgress, now });
+    const { network } = request;
+    const verdict = await judgeReceipt({ envelope, known: model, network, onProgress, now });
     reply({ type: 'verdict', key, verdict });
   } catch (error) {
     reply({ type: 'failure', key, failure: describe(error) });
@@ -39,12 +42,14 @@ const reply = (message: CheckReply): void => postMessage(message);
 type ModelOptions = {
   readonly modelId: Hex;
   readonly url: string;
+  readonly apiKey: string | null;
   readonly onProgress: (progress: CheckProgress) => void;
 };
 
 /** The model, from the last check if it is the same, else from this browser or the gateway. */
-async function modelOf({ modelId, url, onProgress }: ModelOptions): Promise<KnownModel> {
-  if (known?.modelId !== modelId) known = await openModel({ modelId, url, onProgress });
+async function modelOf(options: ModelOptions): Promise<KnownModel> {
+  const { modelId, onProgress } = options;
+  if (known?.modelId !== modelId) known = await openModel(options);
   else onProgress({ step: 'file', share: 1, note: 'still open from the last check' });
   const parameters = formatCounted(known.file.info.parameterCount, 'parameter');
   onProgress({
@@ -55,16 +60,21 @@ async function modelOf({ modelId, url, onProgress }: ModelOptions): Promise<Know
   return known;
 }
 
-async function openModel({ modelId, url, onProgress }: ModelOptions): Promise<KnownModel> {
+async function openModel(options: ModelOptions): Promise<KnownModel> {
+  const { modelId, url, apiKey, onProgress } = options;
   onProgress({ step: 'file', share: 0 });
-  const { bytes, fromCache } = await fetchModelFile(url, (share) =>
-    onProgress({ step: 'file', share }),
-  );
+  const { bytes, fromCache } = await fetchModelFile({
+    url,
+    apiKey,
+    onProgress: (share) => onProgress({ step: 'file', share }),
+  });
   const source = fromCache ? 'kept in this browser' : 'from the gateway, kept for the next check';
   onProgress({ step: 'file', share: 1, note: `${formatSize(bytes.length)} ${source}` });
   onProgress({ step: 'identity', share: 0 });
   try {
-    return openKnownModel(bytes, modelId);
+    const opened = openKnownModel(bytes, modelId);
+    await warmUp(opened.file.model);
+    return opened;
   } catch (error) {
     await forgetModelFile(url);
     throw error;

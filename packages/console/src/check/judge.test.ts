@@ -15,9 +15,11 @@ import {
   type Job,
   jobId,
   jobPriceUp,
+  NO_CONTROLS,
   type Receipt,
   type ReceiptEnvelope,
   TIER,
+  traceKeyHash,
 } from '@assay/protocol';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { judgeReceipt, type KnownModel, openKnownModel } from './judge.js';
@@ -59,7 +61,15 @@ beforeAll(() => {
   outputTokens = generate();
 });
 
-const sampler = { tau: 0, topK: 0, topP: 0, minP: 0, seed: SALT, stopIds: [] } as const;
+const sampler = {
+  tau: 0,
+  topK: 0,
+  topP: 0,
+  minP: 0,
+  seed: SALT,
+  stopIds: [],
+  controls: NO_CONTROLS,
+} as const;
 
 function generate(): readonly number[] {
   const session = referenceBackend.createSession(known.file.model);
@@ -83,6 +93,7 @@ function envelopeOf(answer: readonly number[], change: Partial<Receipt> = {}): R
     lane: 0,
     tier: TIER.exact,
     inputRoot: commitTokens(SALT, inputTokens),
+    traceKeyHash: traceKeyHash(SALT),
     inputCount: inputTokens.length,
     outputCountMax: OUTPUT_COUNT,
     sampler,
@@ -116,12 +127,15 @@ function envelopeOf(answer: readonly number[], change: Partial<Receipt> = {}): R
   };
 }
 
+const NETWORK = { chainId: DOMAIN.chainId, receipts: CONTRACT };
+
 function judge(
   envelope: ReceiptEnvelope,
   onProgress: (progress: CheckProgress) => void = () => undefined,
+  network = NETWORK,
 ): Promise<LocalVerdict> {
   let nowMs = 0;
-  return judgeReceipt({ envelope, known, onProgress, now: () => (nowMs += 500) });
+  return judgeReceipt({ envelope, known, network, onProgress, now: () => (nowMs += 500) });
 }
 
 describe('openKnownModel', () => {
@@ -173,6 +187,21 @@ describe('judgeReceipt', () => {
     const verdict = await judge(envelopeOf(outputTokens, { price: 1_000_000n }));
     expect(verdict.result).toBe('invalid');
     expect(verdict.reason).toMatch(/price/);
+  });
+
+  it('calls a receipt of another chain or contract invalid, however true it is there', async () => {
+    const envelope = envelopeOf(outputTokens);
+    const elsewhere = [
+      { ...NETWORK, chainId: 1 },
+      { ...NETWORK, receipts: `0x${'c1'.repeat(20)}` as Address },
+    ];
+    for (const network of elsewhere) {
+      const verdict = await judge(envelope, undefined, network);
+      expect(verdict).toMatchObject({ result: 'invalid' });
+      expect(verdict.reason).toMatch(/chain 31337, not of 1|another contract/);
+    }
+    const shouted = { ...NETWORK, receipts: CONTRACT.toUpperCase().replace('X', 'x') as Address };
+    expect((await judge(envelope, undefined, shouted)).result).toBe('identical');
   });
 
   it.each(['jobSignature', 'receiptSignature'] as const)('wants a true %s', async (field) => {

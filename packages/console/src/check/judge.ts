@@ -3,8 +3,8 @@
  * its test under Node. It is handed the model file's bytes and knows no network; the steps are
  * those of `CHECK_STEPS`.
  */
-import { assertEvidence, reexecute } from '@assay/compute';
-import { type ModelFile, openModelFile } from '@assay/model';
+import { assertEvidence, assertNetwork, type Network, reexecute } from '@assay/compute';
+import { type ModelFile, openModelFile, tokenMasks } from '@assay/model';
 import { AssayError, type Hex, type ReceiptEnvelope } from '@assay/protocol';
 import { formatSeconds } from '../format.js';
 import { backend } from './backend.js';
@@ -30,6 +30,8 @@ export function openKnownModel(bytes: Uint8Array, modelId: Hex): KnownModel {
 export type JudgeOptions = {
   readonly envelope: ReceiptEnvelope;
   readonly known: KnownModel;
+  /** The network that the receipt must be of. */
+  readonly network: Network;
   readonly onProgress: (progress: CheckProgress) => void;
   /** Milliseconds from any origin. */
   readonly now: () => number;
@@ -40,10 +42,10 @@ export type JudgeOptions = {
  * failure.
  */
 export async function judgeReceipt(options: JudgeOptions): Promise<LocalVerdict> {
-  const { envelope, known, onProgress, now } = options;
+  const { envelope, known, network, onProgress, now } = options;
   const startMs = now();
   onProgress({ step: 'evidence', share: 0 });
-  const reason = await contradiction(envelope);
+  const reason = await contradiction(envelope, network);
   const text = answerText(known.file, envelope.outputTokens);
   const common = { tokenCount: envelope.outputTokens.length, text };
   const seconds = (): number => (now() - startMs) / 1000;
@@ -53,20 +55,26 @@ export async function judgeReceipt(options: JudgeOptions): Promise<LocalVerdict>
   const note = `in ${formatSeconds(seconds())}`;
   onProgress({ step: 'execution', share: 1, note });
   if (verdict.result === 'identical') return { result: 'identical', seconds: seconds(), ...common };
-  const { position } = verdict;
+  const { position, part } = verdict;
+  const shown = (value: number): string =>
+    part === undefined ? tokenText(known.file, value) : `${part} ${value}`;
   return {
     result: 'different',
     position,
-    expected: tokenText(known.file, verdict.expected),
-    found: tokenText(known.file, verdict.found),
+    expected: shown(verdict.expected),
+    found: shown(verdict.found),
     seconds: seconds(),
     ...common,
   };
 }
 
 /** Why the receipt cannot be true whatever the model says, or undefined. */
-async function contradiction(envelope: ReceiptEnvelope): Promise<string | undefined> {
+async function contradiction(
+  envelope: ReceiptEnvelope,
+  network: Network,
+): Promise<string | undefined> {
   try {
+    assertNetwork(envelope, network);
     await assertEvidence(envelope);
     return undefined;
   } catch (error) {
@@ -82,6 +90,7 @@ function execute({ envelope, known, onProgress }: JudgeOptions): ReturnType<type
     return reexecute({
       envelope,
       session,
+      openMask: tokenMasks(known.file.tokenizer),
       onProgress: (share) => onProgress({ step: 'execution', share: Math.min(share, 0.999) }),
     });
   } finally {

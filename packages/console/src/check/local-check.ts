@@ -4,7 +4,8 @@
  * worker only.
  */
 import { AssayError } from '@assay/protocol';
-import type { EnvelopeJson } from '../gateway.js';
+import { readApiKey } from '../api-key.js';
+import { type EnvelopeJson, readNetwork } from '../gateway.js';
 import type { CheckProgress, CheckReply, CheckRequest, LocalVerdict } from './messages.js';
 
 type Waiting = {
@@ -21,17 +22,20 @@ let lastKey = 0;
  * Re-executes a receipt in this page; rejects when it could not be judged, resolves with the
  * verdict when it could.
  */
-export function checkHere(
+export async function checkHere(
   envelope: EnvelopeJson,
   onProgress: (progress: CheckProgress) => void,
 ): Promise<LocalVerdict> {
+  const { chain, contracts } = await readNetwork();
   worker ??= startWorker();
   const key = ++lastKey;
   const request: CheckRequest = {
     type: 'check',
     key,
     envelope: JSON.stringify(envelope),
+    network: { chainId: chain.id, receipts: contracts.receipts },
     modelUrl: `/v1/models/${envelope.job.modelId}/file`,
+    apiKey: readApiKey(),
   };
   return new Promise((resolve, reject) => {
     waiting.set(key, { resolve, reject, onProgress });

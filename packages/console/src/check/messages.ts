@@ -1,4 +1,5 @@
 /** What the page and its checking worker say to each other. */
+import type { Network } from '@assay/compute';
 import type { Failure } from '../conversation.js';
 
 export type CheckRequest = {
@@ -9,7 +10,11 @@ export type CheckRequest = {
    * used.
    */
   readonly envelope: string;
+  /** Chain and contract of the gateway's network. */
+  readonly network: Network;
   readonly modelUrl: string;
+  /** For fetching the model: a worker cannot read the tab's storage. */
+  readonly apiKey: string | null;
 };
 
 /** In the order in which they happen. */

@@ -3,6 +3,7 @@
  * out of it is never trusted: the caller re-computes the id from the bytes.
  */
 import { AssayError } from '@assay/protocol';
+import { keyHeader } from '../api-key.js';
 
 const CACHE_NAME = 'assay-models-1';
 
@@ -18,15 +19,20 @@ export type FetchedModel = {
  * Reads the file from this browser or from the gateway; `onProgress` gets the share that has
  * arrived.
  */
-export async function fetchModelFile(
-  url: string,
-  onProgress: (share: number) => void,
-): Promise<FetchedModel> {
+export async function fetchModelFile({
+  url,
+  apiKey,
+  onProgress,
+}: {
+  readonly url: string;
+  readonly apiKey: string | null;
+  readonly onProgress: (share: number) => void;
+}): Promise<FetchedModel> {
   const cache = await openCache();
   const kept = await cache?.match(url);
   if (kept !== undefined)
     return { bytes: new Uint8Array(await kept.arrayBuffer()), fromCache: true };
-  const response = await fetch(url);
+  const response = await fetch(url, { headers: keyHeader(apiKey) });
   if (!response.ok) throw notServed(response.status);
   const bytes = await readAll(response, onProgress);
   await keep(cache, url, bytes);

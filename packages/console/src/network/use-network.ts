@@ -3,7 +3,7 @@
  * and plain polling while the stream is down. Stops while the page is hidden.
  */
 import { useEffect, useReducer, useRef } from 'react';
-import { listActivity, readNetwork, toAssayError } from '../gateway.js';
+import { followEvents, listActivity, readNetwork, toAssayError } from '../gateway.js';
 import {
   applyNetworkEvent,
   type Link,
@@ -22,16 +22,24 @@ const POLL_MS = 4000;
 /** Even a live stream is compared with the truth this often. */
 const REFRESH_MS = 20_000;
 
+/** Between two tries to follow the events. */
+const FOLLOW_AGAIN_MS = 3000;
+
 /** Several events in one instant lead to one refresh. */
 const GATHER_MS = 350;
 
 type Change = (state: NetworkState) => NetworkState;
 
-export function useNetwork(onEvent: (event: NetworkEvent) => void): NetworkState {
+/** Begins anew with another `apiKey`. */
+export function useNetwork(
+  apiKey: string | null,
+  onEvent: (event: NetworkEvent) => void,
+): NetworkState {
   const [state, change] = useReducer((old: NetworkState, next: Change) => next(old), NO_NETWORK);
   const listener = useRef(onEvent);
   listener.current = onEvent;
-  useEffect(() => followNetwork(change, (event) => listener.current(event)), []);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another key is another start
+  useEffect(() => followNetwork(change, (event) => listener.current(event)), [apiKey]);
   return state;
 }
 
@@ -59,23 +67,30 @@ function followNetwork(
     streaming = open;
   };
 
-  const source = new EventSource('/v1/network/events');
-  source.addEventListener('open', () => setLink(true));
-  source.addEventListener('error', () => setLink(false));
-  source.addEventListener('message', ({ data }: MessageEvent<string>) => {
+  const leaving = new AbortController();
+  const take = (data: string): void => {
     const event = readNetworkEvent(data);
     if (event === null) return;
     change((state) => applyNetworkEvent(state, event));
     onEvent(event);
     if (event.type !== 'block') schedule(GATHER_MS);
-  });
+  };
+  const follow = async (): Promise<void> => {
+    const { signal } = leaving;
+    const onOpen = (): void => setLink(true);
+    await followEvents({ signal, onOpen, onEvent: take }).catch(() => undefined);
+    if (stopped) return;
+    setLink(false);
+    setTimeout(() => stopped || void follow(), FOLLOW_AGAIN_MS);
+  };
+  void follow();
   const wake = (): void => schedule(0);
   document.addEventListener('visibilitychange', wake);
   schedule(0);
   return () => {
     stopped = true;
     clearTimeout(timer);
-    source.close();
+    leaving.abort();
     document.removeEventListener('visibilitychange', wake);
   };
 }

@@ -63,6 +63,13 @@ export const SystemIcon = (): ReactNode => (
   </Icon>
 );
 
+export const KeyIcon = (): ReactNode => (
+  <Icon>
+    <circle cx="5" cy="11" r="2.8" />
+    <path d="m7 9 6.2-6.2M10.6 5.4l2 2M12.4 3.6l1.2 1.2" />
+  </Icon>
+);
+
 /** The house mark: a punch with cut corners and an A. */
 export const HouseMark = (): ReactNode => (
   <svg className="house-mark" viewBox="0 0 32 32" aria-hidden="true" focusable="false">

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { boundsHash, graphHash, weightsRoot } from '../commitment.js';
+import { boundsHash, graphRoot, weightsRoot } from '../commitment.js';
 import { buildLlamaModel, type EngineModel } from '../engine-model.js';
 import { mulberry32, randomEngineModel, TINY_CONFIG } from '../testing/random-model.js';
 import { exportGguf, matrixValues } from './export-gguf.js';
@@ -11,7 +11,7 @@ const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest(
 
 /** What of a model's identity the engine computes. */
 const identity = (model: EngineModel) =>
-  [weightsRoot, (m: EngineModel) => graphHash(m.graph, sha256), boundsHash].map((root) =>
+  [weightsRoot, (m: EngineModel) => graphRoot(m.graph, sha256), boundsHash].map((root) =>
     Buffer.from(root(model, sha256)).toString('hex'),
   );
 

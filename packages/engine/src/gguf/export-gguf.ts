@@ -6,13 +6,17 @@
 
 import { invariant } from '../engine-error.js';
 import type { EngineModel } from '../engine-model.js';
+import { familyOf } from '../families.js';
 import { type GraphWeight, ROPE_STEPS_NAME } from '../graph.js';
 import { BLOCK_SIZE, type ModelConfig, RESIDUAL_BITS_DEFAULT } from '../model-config.js';
+import { NO_SCALING } from '../rope-scaling.js';
+import { rotaryHeads, toHalves } from '../rotary-order.js';
 import type { Gains, W8Matrix } from '../weights.js';
 import { encodeTensor } from './encode-tensor.js';
 import { ggufError } from './gguf-error.js';
 import { float16ToFloat32, float32ToFloat16 } from './half.js';
 import { type GgufMetadata, type GgufValue, metadataNumber } from './metadata.js';
+import { describeScaling } from './rope-metadata.js';
 import { Q8_BLOCK_BYTES } from './tensor-types.js';
 import { type TensorToWrite, writeGguf } from './write-gguf.js';
 
@@ -47,23 +51,33 @@ export function exportGguf(options: {
     tensors.push(tensor);
     if (rounded) roundedTensors.push(weight.name);
   }
-  const metadata = describeConfig(options.metadata ?? new Map(), model.config);
-  return { bytes: writeGguf({ metadata, tensors }), roundedTensors };
+  const { family, ropeScaling = NO_SCALING } = model.config;
+  const scaling = describeScaling(ropeScaling, familyOf(family).gguf);
+  const described = describeConfig(options.metadata ?? new Map(), model.config);
+  const metadata = new Map([...described, ...scaling.metadata]);
+  return {
+    bytes: writeGguf({ metadata, tensors: [...tensors, ...scaling.tensors] }),
+    roundedTensors,
+  };
 }
 
 function exportWeight(
-  { matrices, gains }: EngineModel,
+  { matrices, gains, config }: EngineModel,
   { name, shape }: GraphWeight,
 ): { readonly tensor: TensorToWrite; readonly rounded: boolean } {
   const dims = shape.toReversed();
+  const halves = familyOf(config.family).ggufPairs === 'halves';
+  const heads = halves ? rotaryHeads(name, config) : undefined;
   const matrix = matrices.get(name);
   if (matrix !== undefined) {
-    const { bytes, rounded } = encodeMatrix(name, matrix);
-    return { tensor: { name, dims, type: 'Q8_0', bytes }, rounded };
+    const encoded = encodeMatrix(name, matrix);
+    const bytes = heads === undefined ? encoded.bytes : toHalves(encoded.bytes, heads);
+    return { tensor: { name, dims, type: 'Q8_0', bytes }, rounded: encoded.rounded };
   }
   const gain = gains.get(name);
   invariant(gain !== undefined, `the model has the weight ${name} of its graph`);
-  const bytes = encodeTensor('F32', gainValues(gain));
+  const values = gainValues(gain);
+  const bytes = encodeTensor('F32', heads === undefined ? values : toHalves(values, heads));
   return { tensor: { name, dims, type: 'F32', bytes }, rounded: false };
 }
 
@@ -110,35 +124,41 @@ export const gainValues = ({ data, exponent }: Gains): Float32Array =>
 
 /** The metadata with every key from which `ggufConfig` reads set to what gives this configuration. */
 function describeConfig(metadata: GgufMetadata, config: ModelConfig): GgufMetadata {
-  const described = new Map([...metadata].filter(([key]) => !key.startsWith('split.')));
+  const architecture = familyOf(config.family).gguf;
+  const described = new Map([...metadata].filter(([key]) => !isReplaced(key)));
+  const put = (key: string, value: GgufValue) => described.set(`${architecture}.${key}`, value);
   const set = (key: string, value: number) => {
     // A key that already says it keeps its type, so that a round trip changes no byte of it.
     if (described.has(key) && metadataNumber(described, key) === value) return;
     described.set(key, numberValue(value));
   };
-  described.set('general.architecture', { type: 'string', value: 'llama' });
+  described.set('general.architecture', { type: 'string', value: architecture });
   set('general.file_type', FILE_TYPE_Q8);
   set('general.quantization_version', QUANTISATION_VERSION);
-  set('llama.block_count', config.layerCount);
-  set('llama.context_length', config.contextLength);
-  set('llama.embedding_length', config.width);
-  set('llama.feed_forward_length', config.feedForwardWidth);
-  set('llama.attention.head_count', config.headCount);
-  set('llama.attention.head_count_kv', config.kvHeadCount);
-  set('llama.attention.key_length', config.headSize);
-  set('llama.attention.value_length', config.headSize);
-  set('llama.rope.dimension_count', config.headSize);
-  described.set('llama.rope.freq_base', realValue(config.ropeBase));
-  described.set(
-    'llama.attention.layer_norm_rms_epsilon',
-    realValue(epsilonValue(config.rmsEpsilon)),
-  );
-  set('llama.vocab_size', config.vocabularySize);
+  const sizes = {
+    block_count: config.layerCount,
+    context_length: config.contextLength,
+    embedding_length: config.width,
+    feed_forward_length: config.feedForwardWidth,
+    'attention.head_count': config.headCount,
+    'attention.head_count_kv': config.kvHeadCount,
+    'attention.key_length': config.headSize,
+    'attention.value_length': config.headSize,
+    'rope.dimension_count': config.headSize,
+  };
+  for (const [key, value] of Object.entries(sizes)) set(`${architecture}.${key}`, value);
+  put('rope.freq_base', realValue(config.ropeBase));
+  put('attention.layer_norm_rms_epsilon', realValue(epsilonValue(config.rmsEpsilon)));
+  set(`${architecture}.vocab_size`, config.vocabularySize);
   if (config.residualBits !== RESIDUAL_BITS_DEFAULT) {
     set('assay.residual_bits', config.residualBits);
   }
   return described;
 }
+
+/** Keys of another file that no longer hold: parts, scaling and window. */
+const isReplaced = (key: string): boolean =>
+  key.startsWith('split.') || /\.rope\.scal(e|ing)[._]/.test(key) || /\.sliding_window$/.test(key);
 
 /** Epsilon is committed in Q40: the float32 next to it is the same model if it gives the same integer. */
 function epsilonValue(epsilon: number): number {

@@ -17,6 +17,7 @@ export type GgufErrorCode =
   | 'gguf_missing_metadata'
   | 'gguf_missing_tensor'
   | 'gguf_nan_scale'
+  | 'gguf_not_expressible'
   | 'gguf_not_finite'
   | 'gguf_scale_too_large'
   | 'gguf_split_mismatch'

@@ -146,18 +146,62 @@ describe('loadGgufModel', () => {
   it('refuses what the graph would ignore', () => {
     const bias = tensor('blk.0.attn_q.bias', [32], 'F32');
     refused(file({ tensors: { [bias.name]: bias } }), 'gguf_unsupported_architecture');
-    const ropes = tensor('rope_freqs.weight', [8], 'F32');
-    refused(file({ tensors: { [ropes.name]: ropes } }), 'gguf_unsupported_architecture');
     for (const [key, value] of [
       ['general.architecture', text('mamba')],
-      ['llama.rope.scaling.type', text('yarn')],
+      ['llama.rope.scaling.type', text('dynamic')],
       ['llama.expert_count', uint32(8)],
-      ['llama.attention.sliding_window', uint32(4_096)],
+      ['llama.attention.scale', { type: 'float32', value: 0.5 }],
+      ['llama.logit_scale', { type: 'float32', value: 2 }],
+      ['llama.attention.causal', { type: 'bool', value: false }],
       ['llama.rope.dimension_count', uint32(8)],
       ['llama.attention.value_length', uint32(8)],
     ] as const) {
       refused(file({ metadata: { [key]: value } }), 'gguf_unsupported_architecture');
     }
+  });
+
+  it('ends the context of a model with a window at the window, within which it is exact', () => {
+    const length = (window: number) =>
+      loadGgufModel(file({ metadata: { 'llama.attention.sliding_window': uint32(window) } })).model
+        .config.contextLength;
+    expect([4, 16, 4_096, 0].map(length)).toEqual([4, 16, 16, 16]);
+    const { model } = loadGgufModel(
+      file({ metadata: { 'llama.attention.sliding_window': uint32(4) } }),
+    );
+    expect(() => referenceBackend.createSession(model).forward([1, 2, 3, 4, 5])).toThrow(
+      expect.objectContaining({ code: 'context_too_long' }),
+    );
+  });
+
+  it('refuses rotary scaling that is incomplete or computed otherwise elsewhere', () => {
+    const yarn = {
+      'llama.rope.scaling.type': text('yarn'),
+      'llama.rope.scaling.factor': { type: 'float32', value: 4 },
+      'llama.rope.scaling.original_context_length': uint32(8),
+    } as const;
+    expect(loadGgufModel(file({ metadata: yarn })).model.config.ropeScaling).toMatchObject({
+      kind: 'yarn',
+      factor: 4,
+      betaFast: 32,
+      betaSlow: 1,
+    });
+    for (const key of ['factor', 'original_context_length']) {
+      const changed = { ...yarn, [`llama.rope.scaling.${key}`]: undefined };
+      refused(file({ metadata: changed }), 'gguf_missing_metadata');
+    }
+    for (const key of ['attn_factor', 'yarn_ext_factor', 'yarn_log_multiplier']) {
+      const changed = { [`llama.rope.scaling.${key}`]: { type: 'float32', value: 0.5 } } as const;
+      refused(file({ metadata: { ...yarn, ...changed } }), 'gguf_unsupported_architecture');
+    }
+    const longrope = { ...yarn, 'llama.rope.scaling.type': text('longrope') };
+    refused(file({ metadata: longrope }), 'gguf_unsupported_architecture');
+    const factors = tensor('rope_freqs.weight', [8], 'F32');
+    const tensors = { [factors.name]: factors };
+    refused(file({ metadata: yarn, tensors }), 'gguf_unsupported_architecture');
+    // The ramp holds a zero: no frequency can be divided by it.
+    refused(file({ tensors }), 'model_config_invalid');
+    const short = { ...factors, dims: [7], bytes: encodeTensor('F32', ramp(7).fill(2)) };
+    refused(file({ tensors: { [short.name]: short } }), 'model_config_invalid');
   });
 
   it('refuses shapes that disagree with the configuration', () => {

@@ -4,19 +4,23 @@
  * a rotary scaling silently gives another model.
  */
 import { buildLlamaModel, type EngineModel } from '../engine-model.js';
+import { familyColumn, familyOf, findFamily } from '../families.js';
 import { type Graph, llamaGraph, ROPE_STEPS_NAME } from '../graph.js';
 import type { TensorSource } from '../import-tensor.js';
 import { checkConfig, type ModelConfig, RESIDUAL_BITS_DEFAULT } from '../model-config.js';
+import { rotaryHeads, toAdjacentPairs } from '../rotary-order.js';
 import { ggufError } from './gguf-error.js';
 import {
   type GgufMetadata,
   metadataCount,
+  metadataFlag,
   metadataNumber,
   metadataString,
   required,
 } from './metadata.js';
 import { type GgufFile, type GgufTensor, readGguf, readTensor } from './read-gguf.js';
 import { refusePart } from './read-parts.js';
+import { ROPE_TENSORS, ropeScalingOf } from './rope-metadata.js';
 import { type ByteSource, bytesSource } from './source.js';
 
 /** A model and the file that it came from; the metadata holds what the engine refuses to know, such as text. */
@@ -28,11 +32,10 @@ export type LoadedGguf = {
 };
 
 /** Architectures that `llamaGraph` computes. */
-export const GGUF_ARCHITECTURES = ['llama'] as const;
+export const GGUF_ARCHITECTURES: readonly string[] = familyColumn('gguf');
 
 const OUTPUT_NAME = 'output.weight';
 const EMBEDDING_NAME = 'token_embd.weight';
-const ROPE_BASE_DEFAULT = 10_000;
 
 /**
  * Reads a whole model.
@@ -54,7 +57,7 @@ export function loadGgufFile(file: GgufFile): LoadedGguf {
     config,
     tensor: (name) => {
       const tensor = file.tensors.get(name);
-      return tensor === undefined ? undefined : tensorSource(file, tensor);
+      return tensor === undefined ? undefined : orderedSource(file, tensor, config);
     },
   });
   let parameterCount = 0;
@@ -69,7 +72,8 @@ export function ggufConfig(file: GgufFile): ModelConfig {
     'general.architecture',
     metadataString(metadata, 'general.architecture'),
   );
-  if (!(GGUF_ARCHITECTURES as readonly string[]).includes(architecture)) {
+  const family = findFamily('gguf', architecture);
+  if (family === undefined) {
     throw unsupported(`The architecture ${architecture} is not supported.`, architecture);
   }
   refuseVariants(metadata, architecture);
@@ -78,7 +82,10 @@ export function ggufConfig(file: GgufFile): ModelConfig {
   const width = need('embedding_length');
   const headCount = need('attention.head_count');
   const headSize = count('attention.key_length') ?? width / headCount;
+  const contextLength = withinWindow(need('context_length'), count('attention.sliding_window'));
+  const ropeScaling = ropeScalingOf(file, architecture, contextLength);
   const config = checkConfig({
+    ...(family === 'llama' ? {} : { family }),
     layerCount: need('block_count'),
     width,
     headCount,
@@ -86,8 +93,11 @@ export function ggufConfig(file: GgufFile): ModelConfig {
     headSize,
     feedForwardWidth: need('feed_forward_length'),
     vocabularySize: vocabularySize(file),
-    contextLength: need('context_length'),
-    ropeBase: metadataNumber(metadata, `${architecture}.rope.freq_base`) ?? ROPE_BASE_DEFAULT,
+    contextLength,
+    ropeBase:
+      metadataNumber(metadata, `${architecture}.rope.freq_base`) ??
+      familyOf(family).ropeBaseDefault,
+    ...(ropeScaling.kind === 'none' ? {} : { ropeScaling }),
     rmsEpsilon: required(
       `${architecture}.attention.layer_norm_rms_epsilon`,
       metadataNumber(metadata, `${architecture}.attention.layer_norm_rms_epsilon`),
@@ -102,6 +112,10 @@ export function ggufConfig(file: GgufFile): ModelConfig {
   return config;
 }
 
+/** Within a window, attention that looks back no further is plain attention: a session ends there. */
+export const withinWindow = (contextLength: number, window: number | undefined): number =>
+  window === undefined || window === 0 ? contextLength : Math.min(contextLength, window);
+
 /** Rows of the token table: what the logits will be over, whatever the metadata says. */
 function vocabularySize(file: GgufFile): number {
   const table = file.tensors.get(EMBEDDING_NAME);
@@ -109,12 +123,25 @@ function vocabularySize(file: GgufFile): number {
   return table.dims[1] ?? 1;
 }
 
+/** Numbers that would change the graph or its constants if they were not 0. */
+const PLAIN_KEYS = [
+  'expert_count',
+  'attention.scale',
+  'attention.clamp_kqv',
+  'attn_logit_softcapping',
+  'final_logit_softcapping',
+  'logit_scale',
+  'residual_scale',
+  'embedding_scale',
+] as const;
+
 function refuseVariants(metadata: GgufMetadata, architecture: string): void {
-  const scaling = metadataString(metadata, `${architecture}.rope.scaling.type`) ?? 'none';
-  if (scaling !== 'none') throw unsupported(`Rotary scaling ${scaling} is not supported.`, scaling);
-  for (const key of ['expert_count', 'attention.sliding_window']) {
-    const value = metadataCount(metadata, `${architecture}.${key}`) ?? 0;
+  for (const key of PLAIN_KEYS) {
+    const value = metadataNumber(metadata, `${architecture}.${key}`) ?? 0;
     if (value !== 0) throw unsupported(`${architecture}.${key} is not supported.`, value);
+  }
+  if (metadataFlag(metadata, `${architecture}.attention.causal`) === false) {
+    throw unsupported('Attention that is not causal is not supported.', 'attention.causal');
   }
 }
 
@@ -136,7 +163,18 @@ function checkTensors(file: GgufFile, graph: Graph): void {
       });
     }
   }
-  for (const name of unused) throw unsupported(`Tensor ${name} has no place in the graph.`, name);
+  for (const name of unused) {
+    if (!ROPE_TENSORS.has(name))
+      throw unsupported(`Tensor ${name} has no place in the graph.`, name);
+  }
+}
+
+/** A tensor with its rows in this engine's order. */
+function orderedSource(file: GgufFile, tensor: GgufTensor, config: ModelConfig): TensorSource {
+  const source = tensorSource(file, tensor);
+  if (familyOf(config.family).ggufPairs === 'adjacent') return source;
+  const heads = rotaryHeads(tensor.name, config);
+  return heads === undefined ? source : toAdjacentPairs(source, heads);
 }
 
 function tensorSource(file: GgufFile, tensor: GgufTensor): TensorSource {
@@ -160,5 +198,5 @@ const unsupported = (message: string, value: string | number | undefined) =>
     code: 'gguf_unsupported_architecture',
     message,
     value,
-    remedy: `Use a model of one of these architectures, unscaled: ${GGUF_ARCHITECTURES.join(', ')}.`,
+    remedy: `Use a plain model of one of these architectures: ${GGUF_ARCHITECTURES.join(', ')}.`,
   });

@@ -15,6 +15,7 @@ import {
   type Row30,
   saturate,
   type WeightRow,
+  type WideRow,
   widen,
 } from './rows.js';
 
@@ -38,26 +39,37 @@ export function rmsNorm(
 ): Row16 {
   const h = widen(residual);
   const preShift = Math.max(0, bitLengthMax(h) - 24);
-  const { inverse, halfScale } = inverseRoot(h, preShift, parameters);
-  const shift = 37 - halfScale + preShift;
-  const values = h.map((x, i) => {
-    const n = clampBits(roundShift(x * inverse, shift), 31);
-    return n * BigInt(gains.data[i]!);
-  });
+  const grid = { preShift, exponent: -parameters.residualBits };
+  const values = normalise(h, gains, { ...grid, epsilonQ40: parameters.epsilonQ40 });
   return quantise({ values, exponent: gains.exponent - 24 });
+}
+
+/** x / sqrt(mean(x^2) + epsilon), with x in units of 2^exponent, in Q24 times the gains. */
+function normalise(
+  x: readonly bigint[],
+  gains: Gains,
+  grid: { readonly preShift: number; readonly exponent: number; readonly epsilonQ40: number },
+): bigint[] {
+  const { inverse, halfScale } = inverseRoot(x, grid);
+  const shift = 37 - halfScale + grid.preShift;
+  return x.map(
+    (each, i) => clampBits(roundShift(each * inverse, shift), 31) * BigInt(gains.data[i]!),
+  );
 }
 
 /** 1 / sqrt(mean square) as `inverse` / 2^(61 - halfScale), in units of the pre-shifted elements. */
 function inverseRoot(
-  h: readonly bigint[],
-  preShift: number,
-  { residualBits, epsilonQ40 }: { readonly residualBits: number; readonly epsilonQ40: number },
+  x: readonly bigint[],
+  grid: { readonly preShift: number; readonly exponent: number; readonly epsilonQ40: number },
 ): { inverse: bigint; halfScale: number } {
-  const epsilon = shiftFloor(BigInt(epsilonQ40), 2 * residualBits - 2 * preShift - 40);
-  let sum = BigInt(h.length) * epsilon;
-  for (const x of h) sum += roundShift(x, preShift) ** 2n;
+  const { preShift, exponent, epsilonQ40 } = grid;
+  const epsilon = shiftFloor(BigInt(epsilonQ40), -2 * exponent - 2 * preShift - 40);
+  let sum = BigInt(x.length) * epsilon;
+  for (const each of x) sum += roundShift(each, preShift) ** 2n;
+  // Only a row of zeros under a coarse grid has no sum at all, and any root will do for it.
+  if (sum === 0n) sum = 1n;
   const firstShift = Math.max(0, 61 - bitLength(sum));
-  const mean = (sum << BigInt(firstShift)) / BigInt(h.length);
+  const mean = (sum << BigInt(firstShift)) / BigInt(x.length);
   let secondShift = 62 - bitLength(mean);
   if ((firstShift + secondShift) % 2 !== 0) secondShift -= 1;
   const root = isqrt(mean << BigInt(secondShift));
@@ -223,6 +235,42 @@ export function residualAdd(residual: ResidualRow, row: Row30, residualBits: num
 export function logits(row: Row30): Int32Array {
   const shift = -16 - row.exponent;
   return Int32Array.from(row.values, (x) => Number(clampBits(roundShift(BigInt(x), shift), 31)));
+}
+
+/** 5.13 The row plus a vector. */
+export const bias = (row: Row30, vector: Gains): Row30 => quantise30(biasSums(row, vector));
+
+/** The sums of {@link bias} before they are stored, on a grid that is finer than both. */
+export function biasSums(row: Row30, vector: Gains): WideRow {
+  const exponent = Math.max(row.exponent, vector.exponent) - 30;
+  const values = widen(row).map(
+    (y, i) =>
+      roundShift(y, exponent - row.exponent) +
+      roundShift(BigInt(vector.data[i]!), exponent - vector.exponent),
+  );
+  return { values, exponent };
+}
+
+type HeadNormParameters = { readonly headCount: number; readonly epsilonQ40: number };
+
+/** 5.14 Each head divided by its root mean square, times the gains; one exponent for the row. */
+export const headNorm = (row: Row30, gains: Gains, parameters: HeadNormParameters): Row30 =>
+  quantise30(headNormProducts(row, gains, parameters));
+
+/** The products of {@link headNorm} before they are stored: normalised values in Q24 times gains. */
+export function headNormProducts(
+  row: Row30,
+  gains: Gains,
+  { headCount, epsilonQ40 }: HeadNormParameters,
+): WideRow {
+  const { exponent } = row;
+  // The shift from which on epsilon has at most 48 bits.
+  const forEpsilon = ((bitLength(BigInt(epsilonQ40)) - 87) >> 1) - exponent;
+  const values = splitRow(row, headCount).flatMap((head) => {
+    const preShift = Math.max(0, bitLengthMax(head) - 24, forEpsilon);
+    return normalise(head, gains, { preShift, exponent, epsilonQ40 });
+  });
+  return { values, exponent: gains.exponent - 24 };
 }
 
 const shiftFloor = (x: bigint, shift: number): bigint =>

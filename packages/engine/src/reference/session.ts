@@ -2,8 +2,14 @@
  * The reference backend: `forward` walks the graph's nodes for one position after the other. It is the slow, readable
  * side of every comparison; the architecture itself is `llamaGraph`, the arithmetic is `ops.ts`.
  */
-import type { Backend, ForwardOptions, Session, SessionOptions } from '../backend.js';
-import { checkAppend, checkTruncate, sessionContextLength } from '../backend.js';
+import type { Backend, ForwardOptions, HiddenRows, Session, SessionOptions } from '../backend.js';
+import {
+  checkAppend,
+  checkBatch,
+  checkTruncate,
+  sessionContextLength,
+  wantedRows,
+} from '../backend.js';
 import { type EngineModel, gainsAt, matrixAt } from '../engine-model.js';
 import type { GraphNode } from '../graph.js';
 import { type OpName, opDefinition } from '../op-table.js';
@@ -14,6 +20,10 @@ import type { ResidualRow, Row16, Row30, WeightRow } from './rows.js';
 export const referenceBackend: Backend = {
   name: 'reference',
   createSession: (model, options) => new ReferenceSession(model, options),
+  forwardBatch(parts) {
+    checkBatch(parts);
+    return parts.map((part) => part.session.forward(part.tokens, part));
+  },
 };
 
 /** What one tensor holds at one position: a row, or one row per head. */
@@ -30,6 +40,7 @@ export type Value =
 
 class ReferenceSession implements Session {
   readonly contextLength: number;
+  readonly vocabularySize: number;
   saturationCount = 0;
   #length = 0;
   readonly #model: EngineModel;
@@ -39,6 +50,7 @@ class ReferenceSession implements Session {
   constructor(model: EngineModel, options: SessionOptions | undefined) {
     this.#model = model;
     this.contextLength = sessionContextLength(model, options);
+    this.vocabularySize = model.config.vocabularySize;
     model.graph.tensors.forEach(({ kept }, index) => {
       if (kept) this.#kept.set(index, []);
     });
@@ -49,18 +61,36 @@ class ReferenceSession implements Session {
   }
 
   forward(tokens: ArrayLike<number>, options: ForwardOptions = {}): Int32Array {
-    checkAppend(this, tokens, this.#model.config.vocabularySize);
-    const choice = options.logits ?? 'last';
-    const { vocabularySize } = this.#model.config;
-    const rowCount =
-      choice === 'all' ? tokens.length : choice === 'last' && tokens.length > 0 ? 1 : 0;
-    const result = new Int32Array(rowCount * vocabularySize);
+    checkAppend(this, tokens);
+    const { nodes } = this.#model.graph;
+    const rowCount = wantedRows(options.logits, tokens.length);
+    const result = new Int32Array(rowCount * this.vocabularySize);
     for (let i = 0; i < tokens.length; i++) {
       const row = rowCount - (tokens.length - i);
-      const logits = this.#step(tokens[i]!, row >= 0);
-      if (logits !== undefined) result.set(logits, row * vocabularySize);
+      const values = this.#step(tokens[i]!, row >= 0 ? nodes.length : undefined);
+      const logits = values[nodes.at(-1)!.output] as Int32Array | undefined;
+      if (logits !== undefined) result.set(logits, row * this.vocabularySize);
     }
     return result;
+  }
+
+  forwardHidden(tokens: ArrayLike<number>, rows: 'last' | 'all' = 'last'): HiddenRows {
+    checkAppend(this, tokens);
+    const { nodes, logitsFrom } = this.#model.graph;
+    const all = Array.from(tokens, (token) => {
+      const values = this.#step(token, logitsFrom + 1);
+      return values[nodes[logitsFrom]!.output] as Row16;
+    });
+    const wanted = all.slice(all.length - wantedRows(rows, all.length));
+    return {
+      mantissas: Int16Array.from(wanted.flatMap(({ values }) => [...values])),
+      exponents: Int32Array.from(wanted, ({ exponent }) => exponent),
+    };
+  }
+
+  /** The reference remembers nothing of other sessions. */
+  reuse(): number {
+    return 0;
   }
 
   truncate(length: number): void {
@@ -73,18 +103,17 @@ class ReferenceSession implements Session {
     this.#kept.clear();
   }
 
-  /** Computes one position; its logits if they are wanted. */
-  #step(token: number, wantsLogits: boolean): Int32Array | undefined {
-    const { nodes, logitsFrom } = this.#model.graph;
+  /** Computes one position up to node `end`, by default where only logits are left; its tensors by index. */
+  #step(token: number, end = this.#model.graph.logitsFrom): readonly Value[] {
     const values: Value[] = [token];
-    for (const node of wantsLogits ? nodes : nodes.slice(0, logitsFrom)) {
+    for (const node of this.#model.graph.nodes.slice(0, end)) {
       const value = this.#run(node, values);
       values[node.output] = value;
       this.#kept.get(node.output)?.push(value);
       if (isResidual(value)) this.saturationCount += value.clampedCount;
     }
     this.#length++;
-    return wantsLogits ? (values[nodes.at(-1)!.output] as Int32Array) : undefined;
+    return values;
   }
 
   #run(node: GraphNode, values: readonly Value[]): Value {
@@ -99,6 +128,11 @@ class ReferenceSession implements Session {
     });
   }
 }
+
+/** What a node gives at a position; inputs are as the op table orders them, `prefix` ones a value per position. */
+export const runNode = (
+  call: Omit<Call, 'inputs'> & { readonly inputs: readonly (Value | readonly Value[])[] },
+): Value => KERNELS[call.node.op](call as Call);
 
 /** One application of an op at one position; inputs are as the op table orders them. */
 type Call = {
@@ -163,6 +197,18 @@ const KERNELS: Readonly<Record<OpName, (call: Call) => Value>> = {
   logits({ inputs }) {
     const [row] = inputs as [Row30];
     return ops.logits(row);
+  },
+  bias({ model, node, inputs }) {
+    const [row] = inputs as [Row30];
+    return ops.bias(row, gainsAt(model, node.weights[0]!));
+  },
+  headNorm({ model, node, inputs }) {
+    const [row] = inputs as [Row30];
+    const { headCount, epsilonQ40 } = node.parameters;
+    return ops.headNorm(row, gainsAt(model, node.weights[0]!), {
+      headCount: headCount!,
+      epsilonQ40: epsilonQ40!,
+    });
   },
 };
 

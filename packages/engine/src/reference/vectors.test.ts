@@ -2,10 +2,13 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import type { FamilyName } from '../families.js';
 import { scoreScaleQ24 } from '../graph.js';
 import { importFloatMatrix, importGains, importQ8Matrix } from '../import-tensor.js';
 import { bitLength, clampBits, isqrt, log2b, roundShift } from '../integer.js';
+import type { ModelConfig } from '../model-config.js';
 import { OP_TABLE, type OpName } from '../op-table.js';
+import { attentionFactorQ30, longRopeAttention, type RopeScaling } from '../rope-scaling.js';
 import { ropeSteps } from '../rope-steps.js';
 import { cosSin, EXP2_HIGH, EXP2_LOW, exp2n, TURNS_HIGH, TURNS_LOW } from '../tables.js';
 import { randomEngineModel } from '../testing/random-model.js';
@@ -94,6 +97,14 @@ const APPLY: Record<OpName, (input: any) => unknown> = {
   residualAdd: ({ residual: values, row, residualBits }) =>
     ops.residualAdd(residual(values), row30(row), residualBits),
   logits: (row) => ({ values: ops.logits(row30(row)) }),
+  bias: ({ bias, ...row }) =>
+    ops.bias(row30(row), { data: Int32Array.from(bias.data), exponent: bias.exponent }),
+  headNorm: ({ gains, headCount, epsilonQ40, ...row }) =>
+    ops.headNorm(
+      row30(row),
+      { data: Int32Array.from(gains.data), exponent: gains.exponent },
+      { headCount, epsilonQ40 },
+    ),
 };
 
 const PRIMITIVES: Record<string, (...numbers: bigint[]) => bigint | bigint[]> = {
@@ -188,14 +199,37 @@ describe('tables', () => {
 });
 
 describe('ropeSteps', () => {
-  it('are the vectors, in integers for any even head size', () => {
-    for (const vector of read('rope-steps').cases) {
-      const { base, headSize, steps } = vector as {
+  const file = read('rope-steps') as VectorFile & { readonly longrope: never[] };
+
+  it('are the vectors, in integers for any even head size and every rule', () => {
+    const kinds = new Set<string>();
+    for (const vector of file.cases) {
+      const { base, headSize, scaling, steps, attentionQ30, scaleQ24 } = vector as {
         base: number;
         headSize: number;
+        scaling?: RopeScaling;
         steps: string[];
+        attentionQ30?: string;
+        scaleQ24?: number;
       };
-      expect(Array.from(ropeSteps(base, headSize), String)).toEqual(steps);
+      expect(Array.from(ropeSteps(base, headSize, scaling), String)).toEqual(steps);
+      if (scaling === undefined) continue;
+      kinds.add(scaling.kind);
+      expect(String(attentionFactorQ30(scaling))).toBe(attentionQ30);
+      expect(scoreScaleQ24(headSize, attentionFactorQ30(scaling))).toBe(scaleQ24);
+    }
+    expect([...kinds].sort()).toEqual(['factors', 'linear', 'llama3', 'yarn']);
+  });
+
+  it('have the attention factors of LongRoPE', () => {
+    for (const vector of file.longrope) {
+      const { factor, originalContext, attentionQ30 } = vector as {
+        factor: number;
+        originalContext: number;
+        attentionQ30: string;
+      };
+      const attention = longRopeAttention(factor, originalContext);
+      expect(String(BigInt(attention * 2 ** 30))).toBe(attentionQ30);
     }
   });
 });
@@ -236,16 +270,18 @@ describe('import', () => {
 
 describe('a whole model', () => {
   for (const vector of read('model').cases) {
-    const { seed, tied, tokens, firstLogits, lastLogits, sha256 } = vector as {
+    const { seed, tied, family, config, tokens, firstLogits, lastLogits, sha256 } = vector as {
       seed: number;
       tied: boolean;
+      family: FamilyName;
+      config: Partial<ModelConfig>;
       tokens: number[];
       firstLogits: number[];
       lastLogits: number[];
       sha256: string;
     };
-    it(`seed ${seed}, ${tied ? 'tied' : 'untied'} output: every logit of ${tokens.length} positions`, () => {
-      const model = randomEngineModel({ seed, tied });
+    it(`${family}, seed ${seed}, ${tied ? 'tied' : 'untied'} output: every logit of ${tokens.length} positions`, () => {
+      const model = randomEngineModel({ seed, tied, config: { ...config, family } });
       const session = referenceBackend.createSession(model);
       const rows = session.forward(tokens, { logits: 'all' });
       const { vocabularySize } = model.config;

@@ -5,8 +5,9 @@
 import type { EngineModel } from '../engine-model.js';
 import { gainValues, matrixValues } from '../gguf/export-gguf.js';
 import { ROPE_STEPS_NAME } from '../graph.js';
-import { writeFolderConfig } from './llama-config.js';
-import { folderName, rotaryHeads, toHalves } from './llama-names.js';
+import { rotaryHeads, toHalves } from '../rotary-order.js';
+import { writeFolderConfig } from './folder-config.js';
+import { folderName } from './folder-names.js';
 import { type SafetensorsType, writeSafetensors } from './write-safetensors.js';
 
 /** Contents of `model.safetensors` and `config.json`. */
@@ -38,9 +39,7 @@ export function exportSafetensors(options: {
 
 function weightValues({ matrices, gains, config }: EngineModel, name: string): Float32Array {
   const matrix = matrices.get(name);
-  if (matrix === undefined) return gainValues(gains.get(name)!);
-  const values = matrixValues(matrix);
-  const headCount = rotaryHeads(name, config);
-  const order = { headCount, headSize: config.headSize, cols: matrix.cols };
-  return headCount === 0 ? values : toHalves(values, order);
+  const values = matrix === undefined ? gainValues(gains.get(name)!) : matrixValues(matrix);
+  const heads = rotaryHeads(name, config);
+  return heads === undefined ? values : toHalves(values, heads);
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { boundsHash, graphHash, weightsRoot } from '../commitment.js';
+import { boundsHash, graphRoot, weightsRoot } from '../commitment.js';
 import type { EngineModel } from '../engine-model.js';
 import { encodeTensor } from '../gguf/encode-tensor.js';
 import { exportGguf } from '../gguf/export-gguf.js';
@@ -17,7 +17,7 @@ import { type SafetensorsType, writeSafetensors } from './write-safetensors.js';
 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest();
 const roots = (model: EngineModel) =>
-  [weightsRoot, (m: EngineModel) => graphHash(m.graph, sha256), boundsHash].map((root) =>
+  [weightsRoot, (m: EngineModel) => graphRoot(m.graph, sha256), boundsHash].map((root) =>
     Buffer.from(root(model, sha256)).toString('hex'),
   );
 
@@ -212,12 +212,15 @@ describe('loadSafetensorsFolder', () => {
 
   it('refuses configurations that ask for another graph', () => {
     for (const change of [
-      { architectures: ['MistralForCausalLM'] },
+      { architectures: ['MixtralForCausalLM'] },
       { architectures: ['LlamaForCausalLM', 'Other'] },
       { architectures: undefined, model_type: 'gpt2' },
-      { rope_scaling: { rope_type: 'llama3', factor: 8 } },
-      { rope_scaling: { type: 'linear', factor: 2 } },
-      { rope_parameters: { rope_type: 'yarn', rope_theta: 10_000 } },
+      { rope_scaling: { rope_type: 'dynamic', factor: 8 } },
+      { rope_scaling: { rope_type: 'yarn', factor: 8, mscale: 1 } },
+      { rope_scaling: { rope_type: 'yarn', factor: 8, truncate: false } },
+      { rope_scaling: { rope_type: 'linear', factor: 2, partial_rotary_factor: 0.5 } },
+      { architectures: ['SmolLM3ForCausalLM'], no_rope_layers: [1, 0] },
+      { architectures: ['SmolLM3ForCausalLM'], no_rope_layer_interval: 2 },
       { hidden_act: 'gelu' },
       { attention_bias: true },
       { mlp_bias: true },
@@ -232,6 +235,9 @@ describe('loadSafetensorsFolder', () => {
       { num_hidden_layers: undefined },
       { num_hidden_layers: -1 },
       { rope_theta: '1' },
+      { rope_scaling: { rope_type: 'llama3', factor: 8 } },
+      { rope_scaling: { rope_type: 'longrope', short_factor: 'x', factor: 8 } },
+      { architectures: ['SmolLM3ForCausalLM'], no_rope_layers: 4 },
     ]) {
       refused({ 'config.json': json({ ...CONFIG, ...change }) }, 'safetensors_bad_config');
     }

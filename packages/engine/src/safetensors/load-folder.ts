@@ -6,9 +6,10 @@ import { buildLlamaModel, type EngineModel } from '../engine-model.js';
 import type { ByteSource } from '../gguf/source.js';
 import { type GraphWeight, llamaGraph, ROPE_STEPS_NAME } from '../graph.js';
 import type { TensorSource } from '../import-tensor.js';
+import { rotaryHeads, toAdjacentPairs } from '../rotary-order.js';
+import { type FolderConfig, readFolderConfig } from './folder-config.js';
+import { folderName } from './folder-names.js';
 import { CONFIG_BYTES_MAX, INDEX_BYTES_MAX, SHARD_COUNT_MAX } from './limits.js';
-import { type FolderConfig, readFolderConfig } from './llama-config.js';
-import { folderName, rotaryHeads, toAdjacentPairs } from './llama-names.js';
 import { isObject, readObject } from './parse-json.js';
 import {
   readSafetensors,
@@ -61,11 +62,9 @@ export function loadSafetensorsFolder(folder: ModelFolder): LoadedFolder {
       const weight = weights.get(name);
       if (weight === undefined) return undefined;
       const { file, tensor } = tensors.get(folderName(name)!)!;
-      const values = readSafetensorsValues(file, tensor);
-      return orderedSource(values, weight, {
-        headCount: rotaryHeads(name, config),
-        headSize: config.headSize,
-      });
+      const source = sourceOf(readSafetensorsValues(file, tensor), weight);
+      const heads = rotaryHeads(name, config);
+      return heads === undefined ? source : toAdjacentPairs(source, heads);
     },
   });
   let parameterCount = 0;
@@ -73,14 +72,8 @@ export function loadSafetensorsFolder(folder: ModelFolder): LoadedFolder {
   return { model, parameterCount };
 }
 
-function orderedSource(
-  values: Float32Array,
-  weight: GraphWeight,
-  heads: { readonly headCount: number; readonly headSize: number },
-): TensorSource {
+function sourceOf(data: Float32Array, weight: GraphWeight): TensorSource {
   const [rows, cols] = weight.kind === 'W8' ? weight.shape : [1, weight.shape[0]];
-  const order = { ...heads, cols: cols! };
-  const data = heads.headCount === 0 ? values : toAdjacentPairs(values, order);
   return { kind: 'f32', rows: rows!, cols: cols!, data };
 }
 

@@ -50,7 +50,11 @@ export function mulberry32(seed: number): () => number {
   };
 }
 
-type Shape = { readonly rows: number; readonly cols: number; readonly kind: 'q8' | 'f32' };
+type Shape = {
+  readonly rows: number;
+  readonly cols: number;
+  readonly kind: 'q8' | 'gains' | 'bias';
+};
 
 function llamaShapes(config: ModelConfig, tied: boolean): (name: string) => Shape | undefined {
   const { width, headCount, kvHeadCount, headSize, feedForwardWidth, vocabularySize } = config;
@@ -66,17 +70,22 @@ function llamaShapes(config: ModelConfig, tied: boolean): (name: string) => Shap
     ffn_down: [width, feedForwardWidth],
   };
   return (name) => {
-    if (name.endsWith('norm.weight')) return { rows: 1, cols: width, kind: 'f32' };
-    const shape = shapes[name.replace(/^blk\.\d+\./, '').replace(/\.weight$/, '')];
-    return shape && { rows: shape[0], cols: shape[1], kind: 'q8' };
+    const base = name.replace(/^blk\.\d+\./, '').replace(/\.(weight|bias)$/, '');
+    if (/_[qk]_norm$/.test(base)) return { rows: 1, cols: headSize, kind: 'gains' };
+    if (base.endsWith('norm')) return { rows: 1, cols: width, kind: 'gains' };
+    const shape = shapes[base];
+    if (shape === undefined) return undefined;
+    if (name.endsWith('.bias')) return { rows: 1, cols: shape[0], kind: 'bias' };
+    return { rows: shape[0], cols: shape[1], kind: 'q8' };
   };
 }
 
-/** Matrices about 1 / sqrt(cols) in size, as trained ones are; gains around 1. */
+/** Matrices about 1 / sqrt(cols) in size, as trained ones are; gains around 1, biases around 0. */
 function randomTensor(next: () => number, { rows, cols, kind }: Shape): TensorSource {
-  if (kind === 'f32') {
-    const data = Float32Array.from({ length: cols }, () => 0.5 + (next() >>> 8) / 2 ** 24);
-    return { kind, rows, cols, data };
+  if (kind !== 'q8') {
+    const least = kind === 'gains' ? 0.5 : -0.5;
+    const data = Float32Array.from({ length: cols }, () => least + (next() >>> 8) / 2 ** 24);
+    return { kind: 'f32', rows, cols, data };
   }
   const quants = Int8Array.from({ length: rows * cols }, () => (next() % 255) - 127);
   const base = halfExponent(cols);

@@ -27,7 +27,10 @@ describe('INSTRUCTIONS', () => {
     ['swiGlu', 'SwiGluStep'],
     ['residualAdd', 'ResidualAddStep'],
     ['logits', 'LogitsStep'],
+    ['bias', 'BiasStep'],
+    ['headNorm', 'HeadNormStep'],
     ['select', 'SelectStep'],
+    ['hidden', 'HiddenStep'],
   ] as const)('%s has the words of the class %s', (name, className) => {
     expect(['code', ...INSTRUCTIONS[name].fields]).toEqual(fieldsOf(className));
   });

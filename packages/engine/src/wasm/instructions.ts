@@ -7,6 +7,8 @@
 export const INSTRUCTION_BYTES = 64;
 
 const SUMS = ['values', 'exponents', 'masks', 'stride'] as const;
+/** A sums tensor that is written; its stride is that of the one that is read. */
+const SUMS_OUT = ['outValues', 'outExponents', 'outMasks'] as const;
 const PACKED = ['weights', 'scales', 'shifts', 'exponent'] as const;
 const HEADS = [...SUMS, 'heads', 'headSize', 'steps', 'out', 'outExponents', 'offset'] as const;
 
@@ -47,6 +49,16 @@ export const INSTRUCTIONS = {
   residualAdd: { code: 11, fields: ['residual', ...SUMS, 'width', 'residualBits', 'out'] },
   logits: { code: 12, fields: [...SUMS, 'count'] },
   select: { code: 13, fields: ['input', 'width', 'out'] },
+  bias: { code: 15, fields: [...SUMS, 'width', 'vector', 'vectorExponent', ...SUMS_OUT] },
+  headNorm: {
+    code: 16,
+    fields: [
+      ...SUMS,
+      ...(['heads', 'headSize', 'gains', 'gainExponent', 'epsilonLow', 'epsilonHigh'] as const),
+      ...SUMS_OUT,
+    ],
+  },
+  hidden: { code: 14, fields: ['input', 'inputExponents', 'width'] },
 } as const satisfies Readonly<Record<string, { code: number; fields: readonly string[] }>>;
 
 export type InstructionName = keyof typeof INSTRUCTIONS;
@@ -72,8 +84,18 @@ export function encodeInstruction<Name extends InstructionName>(
 
 /** Words of a frame, in the module's order. */
 export const FRAME_FIELDS = [
-  ...(['rows', 'position', 'tokens', 'pages', 'wanted', 'wantedRows', 'logits'] as const),
-  ...(['saturations', 'powers', 'turns', 'maskStride', 'headRows', 'meeting'] as const),
+  ...(['rows', 'positions', 'tokens', 'tables', 'wanted', 'wantedRows', 'logits'] as const),
+  ...([
+    'hiddenOnly',
+    'hidden',
+    'hiddenExponents',
+    'saturations',
+    'powers',
+    'turns',
+    'maskStride',
+    'headRows',
+    'meeting',
+  ] as const),
   ...(['scratch', 'scratchStride', 'scratchPositions', 'scratchRow'] as const),
 ] as const;
 

@@ -1,15 +1,17 @@
 /**
  * One model in WebAssembly memory, and the threads that work on it: weights, tables, buffers and program are laid out
- * once, then `run` computes a chunk of one session. Weights exist once per machine, whatever the number of sessions
- * and workers. It knows addresses; sessions and their bookkeeping are in `session.ts`.
+ * once, then `run` computes a pass: rows of one or several sessions. Weights exist once per machine, whatever the
+ * number of sessions and workers. It knows addresses; sessions and their bookkeeping are in `session.ts`.
  */
+import type { HiddenRows } from '../backend.js';
 import type { EngineModel } from '../engine-model.js';
 import { EXP2_HIGH, EXP2_LOW, TURNS_HIGH, TURNS_LOW } from '../tables.js';
 import { FRAME_FIELDS, type FrameField } from './instructions.js';
 import { compileKernels, instantiateKernels, type SpawnWorker } from './kernels.js';
 import { type Arena, createArena } from './memory.js';
-import { createPagePool, PAGE_POSITIONS, type PagePool } from './pages.js';
+import { createPagePool, PAGE_POSITIONS } from './pages.js';
 import { MASK_BYTES, type Plan, planModel } from './plan.js';
+import { createPrefixCache, type PrefixCache } from './prefix-cache.js';
 
 /** Rows of activations in one pass: enough that weights are streamed rarely, few enough to stay in the L2 cache. */
 export const CHUNK_ROWS = 64;
@@ -26,41 +28,62 @@ const MEETING_BYTES = 64;
 /** Byte of the count of workers that have reported themselves. */
 const READY_BYTE = 12;
 
-/** One chunk of one session. */
+/** Neighbouring rows of one session in a pass. */
 export type Chunk = {
   readonly tokens: readonly number[];
   /** Position of the first token. */
   readonly position: number;
+  /** The session's pages, which have room for every token. */
   readonly pages: readonly number[];
-  /** Rows of the chunk whose logits are wanted. */
-  readonly wanted: readonly number[];
+  /** Tokens at the chunk's end whose rows are wanted. */
+  readonly wantedCount: number;
 };
 
-export type ChunkResult = {
-  /** Logits of the wanted rows; a view that the next chunk overwrites. */
+/** What a pass gives for its wanted rows. */
+export type PassOutput = 'logits' | 'hidden';
+
+/** Views that the next pass overwrites; wanted rows are in the order of the chunks. */
+export type PassResult = {
+  /** [wanted][vocabularySize], empty unless asked for. */
   readonly logits: Int32Array;
-  readonly saturationCount: number;
+  /** [wanted][width] mantissas and [wanted] exponents, empty unless asked for. */
+  readonly hidden: HiddenRows;
+  /** Clamped residual elements of each row. */
+  readonly saturations: BigInt64Array;
 };
 
 export type Machine = {
-  readonly pages: PagePool;
-  /** Most wanted rows in one chunk. */
+  readonly pages: PrefixCache;
+  /** Most wanted rows of logits in one pass; hidden rows are as many as rows. */
   readonly logitRows: number;
-  /** Threads that the next chunk will use. */
+  /** Elements of a hidden row. */
+  readonly hiddenWidth: number;
+  /** Threads that the next pass will use. */
   threadCount(): number;
-  run(chunk: Chunk): ChunkResult;
+  /** Computes chunks of different sessions, at most {@link CHUNK_ROWS} rows in all. */
+  run(chunks: readonly Chunk[], output: PassOutput): PassResult;
   /** Ends the workers; the machine goes on with one thread. */
   dispose(): void;
 };
 
 /** Memory of one call, written anew each time, and the frame that points to it. */
-type Call = Readonly<Record<FrameField, number>> & { readonly frame: number };
+type Call = Readonly<Record<FrameField, number>> & {
+  readonly frame: number;
+  /** Page tables of the sessions in a pass, `tableBytes` each. */
+  readonly pages: number;
+  readonly tableBytes: number;
+};
 
 export function createMachine(
   model: EngineModel,
-  options: { readonly threads: number; readonly spawnWorker?: SpawnWorker | undefined },
+  options: {
+    readonly threads: number;
+    readonly spawnWorker?: SpawnWorker | undefined;
+    /** Most bytes of keys and values kept for sessions to come. */
+    readonly prefixCacheBytes: number;
+  },
 ): Machine {
-  const { threads, spawnWorker } = options;
+  const { threads, spawnWorker, prefixCacheBytes } = options;
   const arena = createArena({ shared: threads > 1 });
   const module = compileKernels({ shared: threads > 1 });
   const kernels = instantiateKernels(module, arena.memory);
@@ -77,16 +100,21 @@ export function createMachine(
   );
   let limit = threads;
   return {
-    pages: createPagePool(arena, plan.pageBytes),
+    pages: createPrefixCache(createPagePool(arena, plan.pageBytes), {
+      pageBytes: plan.pageBytes,
+      budgetBytes: prefixCacheBytes,
+    }),
     logitRows,
+    hiddenWidth: plan.hiddenWidth,
     threadCount() {
       const ready = Atomics.load(arena.words(), (call.meeting + READY_BYTE) / 4);
       return Math.min(limit, 1 + ready);
     },
-    run(chunk) {
-      writeCall(arena, call, chunk, threads);
+    run(chunks, output) {
+      writeCall(arena, call, { chunks, output });
       kernels.call(call.meeting, plan.program, call.frame, limit);
-      return readResult(arena, call, { chunk, threads, vocabularySize });
+      const width = output === 'logits' ? vocabularySize : plan.hiddenWidth;
+      return readResult(arena, call, { chunks, output, width });
     },
     dispose() {
       limit = 1;
@@ -115,13 +143,18 @@ function layCall(
   return {
     frame: arena.reserve(4 * FRAME_FIELDS.length),
     rows: 0,
-    position: 0,
     wanted: 0,
+    hiddenOnly: 0,
+    positions: arena.reserve(4 * CHUNK_ROWS),
     tokens: arena.reserve(4 * CHUNK_ROWS),
+    tables: arena.reserve(4 * CHUNK_ROWS),
     wantedRows: arena.reserve(4 * CHUNK_ROWS),
-    pages: arena.reserve(4 * pageCount),
+    pages: arena.reserve(4 * pageCount * CHUNK_ROWS),
+    tableBytes: 4 * pageCount,
     logits: arena.reserve(4 * logitRows * vocabularySize),
-    saturations: arena.reserve(8 * threads),
+    hidden: arena.reserve(2 * CHUNK_ROWS * plan.hiddenWidth),
+    hiddenExponents: arena.reserve(4 * CHUNK_ROWS),
+    saturations: arena.reserve(8 * CHUNK_ROWS),
     powers: layTables(arena, [EXP2_HIGH, EXP2_LOW]),
     turns: layTables(arena, [TURNS_HIGH.cos, TURNS_HIGH.sin, TURNS_LOW.cos, TURNS_LOW.sin]),
     maskStride: MASK_BYTES * CHUNK_ROWS,
@@ -160,37 +193,61 @@ function layTables(arena: Arena, tables: readonly (Int32Array | Uint32Array)[]):
   return at;
 }
 
-function writeCall(arena: Arena, call: Call, chunk: Chunk, threads: number): void {
+type Pass = { readonly chunks: readonly Chunk[]; readonly output: PassOutput };
+
+const rowCount = (chunks: readonly Chunk[]): number =>
+  chunks.reduce((sum, { tokens }) => sum + tokens.length, 0);
+
+const wantedCount = (chunks: readonly Chunk[]): number =>
+  chunks.reduce((sum, chunk) => sum + chunk.wantedCount, 0);
+
+function writeCall(arena: Arena, call: Call, { chunks, output }: Pass): void {
   const words = arena.words();
   const values: Readonly<Record<FrameField, number>> = {
     ...call,
-    rows: chunk.tokens.length,
-    position: chunk.position,
-    wanted: chunk.wanted.length,
+    rows: rowCount(chunks),
+    wanted: wantedCount(chunks),
+    hiddenOnly: output === 'hidden' ? 1 : 0,
   };
   FRAME_FIELDS.forEach((field, i) => {
     words[call.frame / 4 + i] = values[field];
   });
-  words.set(chunk.tokens, call.tokens / 4);
-  words.set(chunk.wanted, call.wantedRows / 4);
-  words.set(chunk.pages, call.pages / 4);
-  words.fill(0, call.saturations / 4, call.saturations / 4 + 2 * threads);
+  writeRows(words, call, chunks);
+  words.fill(0, call.saturations / 4, call.saturations / 4 + 2 * values.rows);
+}
+
+/** Token, position and page table of every row, and the list of wanted rows. */
+function writeRows(words: Int32Array, call: Call, chunks: readonly Chunk[]): void {
+  let row = 0;
+  let wanted = 0;
+  for (const [index, chunk] of chunks.entries()) {
+    const table = call.pages + index * call.tableBytes;
+    words.set(chunk.pages, table / 4);
+    const wantedFrom = chunk.tokens.length - chunk.wantedCount;
+    for (const [i, token] of chunk.tokens.entries()) {
+      words[call.tokens / 4 + row] = token;
+      words[call.positions / 4 + row] = chunk.position + i;
+      words[call.tables / 4 + row] = table;
+      if (i >= wantedFrom) words[call.wantedRows / 4 + wanted++] = row;
+      row++;
+    }
+  }
 }
 
 function readResult(
   arena: Arena,
   call: Call,
-  options: {
-    readonly chunk: Chunk;
-    readonly threads: number;
-    readonly vocabularySize: number;
-  },
-): ChunkResult {
-  const { chunk, threads, vocabularySize } = options;
+  { chunks, output, width }: Pass & { readonly width: number },
+): PassResult {
   const { buffer } = arena.memory;
-  const counts = new BigInt64Array(buffer, call.saturations, threads);
+  const wanted = wantedCount(chunks);
+  const [logits, hidden] = output === 'logits' ? [wanted, 0] : [0, wanted];
   return {
-    logits: new Int32Array(buffer, call.logits, chunk.wanted.length * vocabularySize),
-    saturationCount: counts.reduce((sum, count) => sum + Number(count), 0),
+    logits: new Int32Array(buffer, call.logits, logits * width),
+    hidden: {
+      mantissas: new Int16Array(buffer, call.hidden, hidden * width),
+      exponents: new Int32Array(buffer, call.hiddenExponents, hidden),
+    },
+    saturations: new BigInt64Array(buffer, call.saturations, rowCount(chunks)),
   };
 }

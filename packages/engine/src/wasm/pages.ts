@@ -1,7 +1,7 @@
 /**
- * Keys and values of sessions, in pages of 64 positions that hold every layer. Pages belong to one session at a time
- * and are recycled among the sessions of a model. Nothing is cleared: a kernel never lets a position that was not
- * written reach a result.
+ * Keys and values of sessions, in pages of 64 positions that hold every layer, recycled among the sessions of a model.
+ * Who reads a page together with whom is in `prefix-cache.ts`. Nothing is cleared: a kernel never lets a position that
+ * was not written reach a result.
  */
 import type { ModelConfig } from '../model-config.js';
 import type { Arena } from './memory.js';
@@ -26,6 +26,7 @@ export const bytesPerToken = (config: ModelConfig): number =>
 export type PagePool = {
   take(): number;
   give(page: number): void;
+  copy(from: number, to: number): void;
 };
 
 export function createPagePool(arena: Arena, pageBytes: number): PagePool {
@@ -33,5 +34,6 @@ export function createPagePool(arena: Arena, pageBytes: number): PagePool {
   return {
     take: () => free.pop() ?? arena.reserve(pageBytes),
     give: (page) => free.push(page),
+    copy: (from, to) => void arena.bytes().copyWithin(to, from, from + pageBytes),
   };
 }

@@ -59,6 +59,8 @@ export type Plan = {
   readonly pageBytes: number;
   /** Bytes of the widest row of i64 that a kernel spreads out in scratch memory. */
   readonly rowBytes: number;
+  /** Elements of a hidden row: the normed row that the logits are computed from. */
+  readonly hiddenWidth: number;
 };
 
 /** Rows of activations that one pass takes at most, and rows of logits that its last part takes at once. */
@@ -95,6 +97,7 @@ class Planner {
   #rows: number;
   #pageBytes = 0;
   #rowBytes = 0;
+  #hiddenWidth = 0;
 
   constructor(arena: Arena, model: EngineModel, limits: PlanLimits) {
     this.#arena = arena;
@@ -109,6 +112,7 @@ class Planner {
     if (index === this.#model.graph.logitsFrom) this.#select(node);
     const place = EMIT[node.op](this, node);
     if (place !== undefined) this.#places.set(node.output, place);
+    if (index === this.#model.graph.logitsFrom) this.#hidden(node);
     for (const tensor of this.#endsAt.get(index) ?? []) this.#release(tensor);
   }
 
@@ -120,7 +124,12 @@ class Planner {
     this.#instructions.forEach((instruction, i) => {
       words.set(instruction, (program + i * INSTRUCTION_BYTES) / 4);
     });
-    return { program, pageBytes: this.#pageBytes, rowBytes: this.#rowBytes };
+    return {
+      program,
+      pageBytes: this.#pageBytes,
+      rowBytes: this.#rowBytes,
+      hiddenWidth: this.#hiddenWidth,
+    };
   }
 
   /** The place of input `i`, which must be of that kind. */
@@ -235,6 +244,10 @@ class Planner {
 
   /** Keeps only the wanted rows of the residual stream for the nodes from here on. */
   #select(node: GraphNode): void {
+    const { nodes, logitsFrom } = this.#model.graph;
+    // Clamped elements are counted by row of the pass, and rows are renumbered from here on.
+    const late = nodes.slice(logitsFrom).find(({ op }) => op === 'residualAdd');
+    if (late !== undefined) throw graphUnsupported(late, 'it follows the choice of wanted rows');
     const input = this.input(node, 0, 'residual');
     this.#rows = this.#limits.headRows;
     const out = this.residual(input.width);
@@ -244,6 +257,16 @@ class Planner {
       { reads: [input], writes: [out] },
     );
     this.#places.set(node.inputs[0]!, out);
+  }
+
+  /** Lets a call leave with the wanted rows of the last norm. */
+  #hidden(node: GraphNode): void {
+    const input = this.#places.get(node.output);
+    if (input?.kind !== 'row16') throw graphUnsupported(node, 'its output is not a normed row');
+    this.#hiddenWidth = input.width;
+    const { block, width, exponents } = input;
+    const fields = { input: block, inputExponents: exponents, width };
+    this.emit('hidden', fields, { reads: [input], writes: [] });
   }
 
   #noteRow(width: number): void {
@@ -305,6 +328,13 @@ const sumsFields = (sums: PlaceOf<'sums'>) => ({
   stride: sums.stride,
 });
 
+/** Words of a sums tensor that is written. */
+const sumsOutFields = (sums: PlaceOf<'sums'>) => ({
+  outValues: sums.block,
+  outExponents: sums.exponents,
+  outMasks: sums.masks,
+});
+
 /** One emitter per op of the table: takes places for the output, writes the instruction. */
 const EMIT: Readonly<Record<OpName, (planner: Planner, node: GraphNode) => Place | undefined>> = {
   embed(planner, node) {
@@ -353,8 +383,9 @@ const EMIT: Readonly<Record<OpName, (planner: Planner, node: GraphNode) => Place
       : queryHeads(planner, node, steps);
   },
   splitHeads(planner, node) {
-    if (!planner.isValues(node.output)) throw graphUnsupported(node, 'its output is not values');
-    return keepHeads(planner, node, { name: 'values', steps: 0 });
+    if (!planner.isKept(node)) return queryHeads(planner, node, 0);
+    const name = planner.isValues(node.output) ? 'values' : 'keys';
+    return keepHeads(planner, node, { name, steps: 0 });
   },
   scores: (_, node) => ({ kind: 'fused', block: 0, node }),
   softmax: (_, node) => ({ kind: 'fused', block: 0, node }),
@@ -411,6 +442,39 @@ const EMIT: Readonly<Record<OpName, (planner: Planner, node: GraphNode) => Place
     const fields = { ...sumsFields(sums), count: sums.width };
     planner.emit('logits', fields, { reads: [sums], writes: [] });
     return undefined;
+  },
+  bias(planner, node) {
+    const sums = planner.input(node, 0, 'sums');
+    const vector = planner.gains(node);
+    const out = planner.sums(sums.width);
+    const fields = {
+      ...sumsFields(sums),
+      width: sums.width,
+      vector: vector.at,
+      vectorExponent: vector.exponent,
+      ...sumsOutFields(out),
+    };
+    planner.emit('bias', fields, { reads: [sums], writes: [out] });
+    return out;
+  },
+  headNorm(planner, node) {
+    const sums = planner.input(node, 0, 'sums');
+    const gains = planner.gains(node);
+    const out = planner.sums(sums.width);
+    const heads = node.parameters.headCount!;
+    const epsilon = node.parameters.epsilonQ40!;
+    const fields = {
+      ...sumsFields(sums),
+      heads,
+      headSize: sums.width / heads,
+      gains: gains.at,
+      gainExponent: gains.exponent,
+      epsilonLow: epsilon % 2 ** 32,
+      epsilonHigh: Math.floor(epsilon / 2 ** 32),
+      ...sumsOutFields(out),
+    };
+    planner.emit('headNorm', fields, { reads: [sums], writes: [out] });
+    return out;
   },
 };
 

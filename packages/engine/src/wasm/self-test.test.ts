@@ -17,6 +17,7 @@ const flawed: Backend = {
     };
     return session;
   },
+  forwardBatch: referenceBackend.forwardBatch,
 };
 
 describe('selfTest', () => {
@@ -38,6 +39,7 @@ describe('selfTest', () => {
       createSession() {
         throw new Error('no memory');
       },
+      forwardBatch: referenceBackend.forwardBatch,
     };
     expect(selfTest(failing)).toMatchObject({ status: 'refused', found: 'failed: no memory' });
   });

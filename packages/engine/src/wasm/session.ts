@@ -1,92 +1,131 @@
-/** One sequence on a machine: its length and its pages. The arithmetic is in the module, the layout in `plan.ts`. */
+/**
+ * One sequence on a machine: its tokens and its pages. The first pages may be blocks of the prefix cache, which other
+ * sessions read too; a page is copied before a session writes to one. The arithmetic is in the module, the layout in
+ * `plan.ts`.
+ */
 import {
   checkAppend,
   checkTruncate,
   type ForwardOptions,
+  type HiddenRows,
   type Session,
   type SessionOptions,
   sessionContextLength,
+  wantedRows,
 } from '../backend.js';
 import { EngineError } from '../engine-error.js';
 import type { EngineModel } from '../engine-model.js';
-import { CHUNK_ROWS, type Machine } from './machine.js';
+import { appendForHidden, appendForLogits } from './batch.js';
+import type { Machine } from './machine.js';
 import { PAGE_POSITIONS } from './pages.js';
+import type { Block } from './prefix-cache.js';
 
-export function createWasmSession(
-  machine: Machine,
-  model: EngineModel,
-  options: SessionOptions | undefined,
-): Session {
-  return new WasmSession(machine, model, options);
-}
-
-class WasmSession implements Session {
+export class WasmSession implements Session {
   readonly contextLength: number;
+  readonly machine: Machine;
+  readonly vocabularySize: number;
   saturationCount = 0;
-  readonly #machine: Machine;
-  readonly #vocabularySize: number;
+  /** The pages of `#blocks`, then the session's own. */
   #pages: number[] = [];
-  #length = 0;
+  #blocks: Block[] = [];
+  #tokens: number[] = [];
   #disposed = false;
 
   constructor(machine: Machine, model: EngineModel, options: SessionOptions | undefined) {
     this.contextLength = sessionContextLength(model, options);
-    this.#machine = machine;
-    this.#vocabularySize = model.config.vocabularySize;
+    this.machine = machine;
+    this.vocabularySize = model.config.vocabularySize;
   }
 
   get length(): number {
-    return this.#length;
+    return this.#tokens.length;
+  }
+
+  get pages(): readonly number[] {
+    return this.#pages;
   }
 
   forward(tokens: ArrayLike<number>, options: ForwardOptions = {}): Int32Array {
-    if (this.#disposed) throw sessionDisposed();
-    checkAppend(this, tokens, this.#vocabularySize);
-    const count = tokens.length;
-    const choice = options.logits ?? 'last';
-    const wantedFrom = choice === 'all' ? 0 : choice === 'last' ? count - 1 : count;
-    const chunkRows = choice === 'all' ? this.#machine.logitRows : CHUNK_ROWS;
-    const result = new Int32Array((count - Math.max(0, wantedFrom)) * this.#vocabularySize);
-    let filled = 0;
-    for (let from = 0; from < count; from += chunkRows) {
-      const chunk = Array.prototype.slice.call(tokens, from, from + chunkRows) as number[];
-      const wanted = [...chunk.keys()].filter((row) => from + row >= wantedFrom);
-      const logits = this.#append(chunk, wanted);
-      result.set(logits, filled);
-      filled += logits.length;
-    }
-    return result;
+    this.assertOpen();
+    checkAppend(this, tokens);
+    const wantedCount = wantedRows(options.logits, tokens.length);
+    const entry = { session: this, tokens, wantedCount };
+    return appendForLogits(this.machine, [entry], this.vocabularySize)[0]!;
+  }
+
+  forwardHidden(tokens: ArrayLike<number>, rows: 'last' | 'all' = 'last'): HiddenRows {
+    this.assertOpen();
+    checkAppend(this, tokens);
+    const wantedCount = wantedRows(rows, tokens.length);
+    return appendForHidden(this.machine, { session: this, tokens, wantedCount });
+  }
+
+  reuse(tokens: ArrayLike<number>): number {
+    this.assertOpen();
+    if (this.length > 0) return 0;
+    const known = Array.from(tokens).slice(0, this.contextLength);
+    const { blocks, length } = this.machine.pages.find(known);
+    this.#blocks = blocks;
+    this.#pages = blocks.map(({ page }) => page);
+    this.#tokens = known.slice(0, length);
+    return length;
   }
 
   truncate(length: number): void {
     checkTruncate(this, length);
-    this.#length = length;
+    this.#tokens.length = length;
     this.#keepPages(Math.ceil(length / PAGE_POSITIONS));
   }
 
   dispose(): void {
     this.#disposed = true;
+    this.#share(this.length);
     this.#keepPages(0);
-    this.#length = 0;
+    this.#tokens = [];
   }
 
-  /** Computes a chunk; if it fails, the session is as it was. */
-  #append(tokens: readonly number[], wanted: readonly number[]): Int32Array {
-    const end = this.#length + tokens.length;
-    while (this.#pages.length * PAGE_POSITIONS < end) this.#pages.push(this.#machine.pages.take());
-    const { logits, saturationCount } = this.#machine.run({
-      tokens,
-      position: this.#length,
-      pages: this.#pages,
-      wanted,
-    });
-    this.#length = end;
-    this.saturationCount += saturationCount;
-    return logits;
+  assertOpen(): void {
+    if (this.#disposed) throw sessionDisposed();
   }
 
+  /** Takes the pages that `count` more positions need, and makes the one in which they begin its own. */
+  makeRoom(count: number): void {
+    if (count === 0) return;
+    const { pages } = this.machine;
+    const { length } = this;
+    if (this.#blocks.length * PAGE_POSITIONS > length) {
+      const last = this.#blocks.length - 1;
+      this.#pages[last] = pages.copyPage(this.#pages[last]!);
+      pages.release(this.#blocks.pop()!);
+    }
+    while (this.#pages.length * PAGE_POSITIONS < length + count) this.#pages.push(pages.takePage());
+  }
+
+  /** Counts computed positions in. */
+  advance(tokens: readonly number[], clamped: BigInt64Array): void {
+    for (const token of tokens) this.#tokens.push(token);
+    this.#share(this.length - (this.length % PAGE_POSITIONS));
+    for (const count of clamped) this.saturationCount += Number(count);
+  }
+
+  /** Lets others read the positions up to `end`, a whole page or the last one. */
+  #share(end: number): void {
+    for (let from = this.#blocks.length * PAGE_POSITIONS; from < end; from += PAGE_POSITIONS) {
+      const tokens = this.#tokens.slice(from, Math.min(end, from + PAGE_POSITIONS));
+      const index = this.#blocks.length;
+      const block = this.machine.pages.offer(this.#blocks.at(-1), tokens, this.#pages[index]!);
+      this.#blocks.push(block);
+      this.#pages[index] = block.page;
+    }
+  }
+
+  /** Lets go of all but the first pages; the last block first, so that it is also the first to be dropped. */
   #keepPages(count: number): void {
-    for (const page of this.#pages.splice(count)) this.#machine.pages.give(page);
+    const { pages } = this.machine;
+    for (const page of this.#pages.splice(Math.max(count, this.#blocks.length)))
+      pages.givePage(page);
+    for (const block of this.#blocks.splice(count).reverse()) pages.release(block);
+    this.#pages.length = Math.min(this.#pages.length, count);
   }
 }
 

@@ -2,6 +2,8 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import type { FamilyName } from '../families.js';
+import type { ModelConfig } from '../model-config.js';
 import { randomEngineModel } from '../testing/random-model.js';
 import type { W8Matrix } from '../weights.js';
 import { paddedRows } from './packing.js';
@@ -97,7 +99,7 @@ const APPLY: Record<string, (input: any) => unknown> = {
     const outExponents = bench.room(headCount * 4);
     const target = { steps: bench.put(BigUint64Array.from(steps, BigInt)), out, outExponents };
     const fields = { ...sumsOf(row), heads: headCount, headSize, ...target, offset: 0 };
-    bench.run('query', fields, { position });
+    bench.run('query', fields, bench.rowAt(position));
     const heads = Array.from({ length: headCount }, (_, h) => ({
       values: [...bench.int16(out + h * padded * 2, headSize)],
       exponent: bench.int32(outExponents, headCount)[h]!,
@@ -141,7 +143,38 @@ const APPLY: Record<string, (input: any) => unknown> = {
     bench.run('logits', { ...sumsOf(row), count }, { logits });
     return { values: [...bench.int32(logits, count)] };
   },
+  bias({ bias, ...row }) {
+    const width = row.values.length;
+    const vector = bench.put(Int32Array.from(bias.data));
+    const sums = sumsRoom(width);
+    const fields = { width, vector, vectorExponent: bias.exponent, ...sums.fields };
+    bench.run('bias', { ...sumsOf(row), ...fields });
+    return sums.read();
+  },
+  headNorm({ gains, headCount, epsilonQ40, ...row }) {
+    const width = row.values.length;
+    const sums = sumsRoom(width);
+    const fields = {
+      heads: headCount,
+      headSize: width / headCount,
+      gains: bench.put(Int32Array.from(gains.data)),
+      gainExponent: gains.exponent,
+      epsilonLow: epsilonQ40 % 2 ** 32,
+      epsilonHigh: Math.floor(epsilonQ40 / 2 ** 32),
+    };
+    bench.run('headNorm', { ...sumsOf(row), ...fields, ...sums.fields });
+    return sums.read();
+  },
 };
+
+/** Room for sums that an instruction writes, and how they read as I30. */
+function sumsRoom(count: number) {
+  const [values, exponents, masks] = [bench.room(8 * count), bench.room(4), bench.room(16)];
+  return {
+    fields: { outValues: values, outExponents: exponents, outMasks: masks },
+    read: () => readI30({ values, exponents, masks }, count),
+  };
+}
 
 /** Sums as I30, through the kernel that reads them with the coarsest grid: none is lost but by their own shift. */
 function readI30(sums: { values: number; exponents: number; masks: number }, count: number): Row {
@@ -170,10 +203,19 @@ describe.each(Object.keys(APPLY))('vectors/arithmetic/op-%s.json', (op) => {
 
 describe('vectors/arithmetic/model.json', () => {
   const { cases } = read('model') as {
-    cases: { seed: number; tied: boolean; tokens: number[]; sha256: string }[];
+    cases: {
+      seed: number;
+      tied: boolean;
+      family: FamilyName;
+      config: Partial<ModelConfig>;
+      tokens: number[];
+      sha256: string;
+    }[];
   };
-  it.each(cases)('logits of seed $seed', ({ seed, tied, tokens, sha256 }) => {
-    const session = createWasmBackend().createSession(randomEngineModel({ seed, tied }));
+  it.each(cases)('logits of $family, seed $seed', (vector) => {
+    const { seed, tied, tokens, sha256 } = vector;
+    const config = { ...vector.config, family: vector.family };
+    const session = createWasmBackend().createSession(randomEngineModel({ seed, tied, config }));
     const logits = session.forward(tokens, { logits: 'all' });
     const view = new DataView(new ArrayBuffer(logits.byteLength));
     for (const [i, logit] of logits.entries()) view.setInt32(4 * i, logit);

@@ -35,6 +35,15 @@ const MODELS: readonly (readonly [string, EngineModel])[] = [
     'coarse residual grid',
     randomEngineModel({ seed: 7, config: { residualBits: 12, rmsEpsilon: 1e-2, layerCount: 3 } }),
   ],
+  ['biases', randomEngineModel({ seed: 8, config: { family: 'qwen2' } })],
+  [
+    'norms per head, heads wider than the row',
+    randomEngineModel({ seed: 9, config: { family: 'qwen3', headSize: 32 } }),
+  ],
+  [
+    'a layer without rotation',
+    randomEngineModel({ seed: 10, config: { family: 'smollm3', layerCount: 4 } }),
+  ],
 ];
 
 const promptOf = (seed: number, count: number, vocabularySize: number): number[] => {

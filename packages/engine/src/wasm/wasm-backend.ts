@@ -2,17 +2,23 @@
  * The fast implementation of the arithmetic: WebAssembly SIMD kernels with the bits of the reference. Sessions of one
  * model share one machine, so weights are in memory once.
  */
-import type { Backend } from '../backend.js';
+import { type Backend, type BatchPart, batchInvalid, checkBatch, wantedRows } from '../backend.js';
 import { EngineError } from '../engine-error.js';
 import type { EngineModel } from '../engine-model.js';
+import { appendForLogits } from './batch.js';
 import { type SpawnWorker, THREADS_MAX } from './kernels.js';
 import { createMachine, type Machine } from './machine.js';
-import { createWasmSession } from './session.js';
+import { WasmSession } from './session.js';
 
 export type WasmOptions = {
   /** Threads per model, the calling one included; 1 unless given. More than 1 needs `spawnWorker`. */
   readonly threads?: number;
   readonly spawnWorker?: SpawnWorker;
+  /**
+   * Most bytes of keys and values, per model, that are kept after their sessions for `Session.reuse`; 0 unless given.
+   * Sessions that run at the same time share pages in any case.
+   */
+  readonly prefixCacheBytes?: number;
 };
 
 export type WasmBackend = Backend & {
@@ -34,13 +40,14 @@ export type WasmBackend = Backend & {
  */
 export function createWasmBackend(options: WasmOptions = {}): WasmBackend {
   const threads = checkThreads(options);
+  const { spawnWorker, prefixCacheBytes = 0 } = options;
   // A machine goes with its model; only machines with workers must be remembered, to end them.
   const machines = new WeakMap<EngineModel, Machine>();
   const withWorkers = new Set<Machine>();
   const machineOf = (model: EngineModel): Machine => {
     const known = machines.get(model);
     if (known !== undefined) return known;
-    const machine = createMachine(model, { threads, spawnWorker: options.spawnWorker });
+    const machine = createMachine(model, { threads, spawnWorker, prefixCacheBytes });
     machines.set(model, machine);
     if (threads > 1) withWorkers.add(machine);
     return machine;
@@ -52,7 +59,8 @@ export function createWasmBackend(options: WasmOptions = {}): WasmBackend {
   return {
     name: threads === 1 ? 'wasm' : `wasm-${threads}`,
     createSession: (model, sessionOptions) =>
-      createWasmSession(machineOf(model), model, sessionOptions),
+      new WasmSession(machineOf(model), model, sessionOptions),
+    forwardBatch,
     load: (model) => void machineOf(model),
     threadCount: (model) => machineOf(model).threadCount(),
     unload(model) {
@@ -64,6 +72,21 @@ export function createWasmBackend(options: WasmOptions = {}): WasmBackend {
       for (const machine of withWorkers) endWorkers(machine);
     },
   };
+}
+
+/** One batch on the machine that its sessions share. */
+function forwardBatch(parts: readonly BatchPart[]): Int32Array[] {
+  const first = parts[0]?.session;
+  if (first === undefined) return [];
+  const entries = parts.map(({ session, tokens, logits }) => {
+    const shared = session instanceof WasmSession && first instanceof WasmSession;
+    if (!shared || session.machine !== first.machine) throw batchInvalid('mixes models');
+    session.assertOpen();
+    return { session, tokens, wantedCount: wantedRows(logits, tokens.length) };
+  });
+  const { machine, vocabularySize } = entries[0]!.session;
+  checkBatch(parts);
+  return appendForLogits(machine, entries, vocabularySize);
 }
 
 function checkThreads({ threads = 1, spawnWorker }: WasmOptions): number {

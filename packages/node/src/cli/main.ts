@@ -20,6 +20,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   addNetworkCommands(program);
   addRoleCommands(program);
   addAssetCommands(program);
+  addExitCommands(program);
   try {
     await program.parseAsync([...argv]);
   } catch (error) {
@@ -34,6 +35,7 @@ Start here:
   assay ask "What is Assay?"    an answer, its price, and whether a verifier found the same bits
   assay receipt verify ID       re-compute a receipt yourself
   assay status                  who serves what, and where the money went
+To leave: assay offer withdraw, assay stake request, assay channel request.
 
 Exit codes: 0 done, 1 refused by a rule, 2 wrong usage, 3 a peer or the platform failed.
 Data folder: --home, else ASSAY_HOME, else .assay in the working folder.`;
@@ -43,6 +45,12 @@ function integer(text: string): number {
   if (!Number.isSafeInteger(value) || value < 0)
     throw new InvalidArgumentError('Give a whole number.');
   return value;
+}
+
+function atomicUnits(text: string): bigint {
+  if (!/^\d{1,30}$/.test(text))
+    throw new InvalidArgumentError('Give a whole number of atomic units; 1000000 is one dollar.');
+  return BigInt(text);
 }
 
 function decimal(text: string): number {
@@ -150,6 +158,10 @@ function addRoleCommands(program: Command): void {
     .option('--stake <amount>', 'stake in atomic units', integer, 1_000_000)
     .option('--queue <count>', 'jobs admitted at once, running and waiting', integer, 64)
     .option('--threads <count>', 'engine threads', integer, 1)
+    .option(
+      '--draft <file>',
+      'guess tokens ahead with a smaller model, or by `lookup` of the prompt',
+    )
     .option('--claim-seconds <seconds>', 'time between claims', integer, 10)
     .action(
       roleAction(async (options: never) =>
@@ -230,6 +242,88 @@ function addAssetCommands(program: Command): void {
       ),
     );
 }
+
+/** The way out of everything that a role put on chain. */
+function addExitCommands(program: Command): void {
+  const channel = group(
+    program,
+    'channel',
+    'deposits of the gateway, and the way out',
+    CHANNEL_HELP,
+  );
+  const channelFile = () => import('./channel.js');
+  role(channel, 'list', 'channels that the gateway opened, and what is left in them').action(
+    action(async (options: never) => (await channelFile()).listChannels(options)),
+  );
+  role(
+    channel,
+    'request [id]',
+    'ask for what is left; the provider may still claim until the delay ends',
+  )
+    .option('--amount <amount>', 'atomic units (default: all)', atomicUnits)
+    .action(
+      action(async (options: never, id) =>
+        (await channelFile()).requestChannelWithdrawal(options, id),
+      ),
+    );
+  role(channel, 'cancel [id]', 'take the request back, and pay from the channel again').action(
+    action(async (options: never, id) =>
+      (await channelFile()).cancelChannelWithdrawal(options, id),
+    ),
+  );
+  role(channel, 'withdraw [id]', 'take the money out, once the delay is over').action(
+    action(async (options: never, id) => (await channelFile()).withdrawChannel(options, id)),
+  );
+  addStakeCommands(program);
+  const offer = group(program, 'offer', 'what providers offer on chain', OFFER_HELP);
+  role(offer, 'list', 'every offer that stands; own ones are marked').action(
+    action(async (options: never) => (await import('./offer.js')).listOffers(options)),
+  );
+  role(offer, 'withdraw [model]', 'withdraw the offer of a model id, or every own offer').action(
+    action(async (options: never, model) =>
+      (await import('./offer.js')).withdrawOffers(options, model),
+    ),
+  );
+}
+
+function addStakeCommands(program: Command): void {
+  const stake = group(program, 'stake', 'deposit at risk of the provider', STAKE_HELP);
+  const stakeFile = () => import('./stake.js');
+  role(stake, 'show', 'what is staked, and what is on its way out').action(
+    action(async (options: never) => (await stakeFile()).showStake(options)),
+  );
+  role(stake, 'deposit', 'add to the stake')
+    .requiredOption('--amount <amount>', 'atomic units', atomicUnits)
+    .action(action(async (options: never) => (await stakeFile()).depositToStake(options)));
+  role(stake, 'request', 'ask for stake back; it can still be slashed until the delay ends')
+    .option('--amount <amount>', 'atomic units (default: all)', atomicUnits)
+    .action(action(async (options: never) => (await stakeFile()).requestStake(options)));
+  role(stake, 'cancel', 'take the request back').action(
+    action(async (options: never) => (await stakeFile()).cancelStake(options)),
+  );
+  role(stake, 'withdraw', 'take the stake out, once the delay is over').action(
+    action(async (options: never) => (await stakeFile()).withdrawOwnStake(options)),
+  );
+}
+
+/** A command that only holds others. */
+const group = (program: Command, name: string, description: string, help: string): Command =>
+  program.command(name).description(description).exitOverride().addHelpText('after', help);
+
+const CHANNEL_HELP = `
+To leave: stop the gateway, then
+  assay channel request         starts the delay of each channel (15 minutes or more)
+  assay channel withdraw        after it: the money is on the address of the gateway
+Without an id, a command means every channel that it fits.`;
+
+const STAKE_HELP = `
+To leave: \`assay offer withdraw\`, stop the provider, then
+  assay stake request           starts the delay (a day, unless the network was deployed with another)
+  assay stake withdraw          after it: the money is on the address of the provider
+Amounts are atomic units: 1000000 is one dollar.`;
+
+const OFFER_HELP = `
+Gateways buy from the offers that stand. To stop being asked: assay offer withdraw`;
 
 function addModelFileCommands(model: Command): void {
   const tokenizer = [

@@ -1,7 +1,13 @@
 /** `assay model`: what is offered, what a file holds, and files from one form into another. */
 import { existsSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { exportGguf, exportSafetensors, type GgufMetadata, loadGgufModel } from '@assay/engine';
+import {
+  bytesPerToken,
+  exportGguf,
+  exportSafetensors,
+  type GgufMetadata,
+  loadGgufModel,
+} from '@assay/engine';
 import { modelIdentity } from '@assay/model';
 import { AssayError, type Hex, isHexOf } from '@assay/protocol';
 import { cacheModel } from '../model-store.js';
@@ -28,6 +34,7 @@ export async function inspectModel(options: Output, path: string): Promise<void>
     ...info,
     vocabularySize: tokenizer.vocabularySize,
     config: model.config,
+    bytesPerToken: bytesPerToken(model.config),
     identity,
   };
   const rows = [
@@ -36,6 +43,7 @@ export async function inspectModel(options: Output, path: string): Promise<void>
     ['parameters', info.parameterCount.toLocaleString('en-US')],
     ['context', `${info.contextLength} tokens`],
     ['vocabulary', String(tokenizer.vocabularySize)],
+    ['keys and values', `${bytesPerToken(model.config).toLocaleString('en-US')} bytes per token`],
     ['file', `${info.fileSize.toLocaleString('en-US')} bytes, sha256 ${info.fileHash.slice(2)}`],
     ['', ''],
     ...Object.entries(identity).map(([name, value]) => [name, String(value)]),

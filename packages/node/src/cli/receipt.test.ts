@@ -1,8 +1,12 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Addresses } from '@assay/compute';
 import { encodeJson, type Hex } from '@assay/protocol';
+import { Hono } from 'hono';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { writeDeployment } from '../chain-access.js';
+import { listen } from '../listen.js';
 import { verifyReceiptCommand } from './receipt.js';
 
 const bytes = (size: number, digit: string): Hex => `0x${digit.repeat(2 * size)}`;
@@ -21,9 +25,18 @@ const FALSE_RECEIPT = {
     lane: 0,
     tier: 0,
     inputRoot: bytes(32, '7'),
+    traceKeyHash: bytes(32, '7'),
     inputCount: 1,
     outputCountMax: 1,
-    sampler: { tau: 0, topK: 0, topP: 0, minP: 0, seed: bytes(32, '8'), stopIds: [] },
+    sampler: {
+      tau: 0,
+      topK: 0,
+      topP: 0,
+      minP: 0,
+      seed: bytes(32, '8'),
+      stopIds: [],
+      controls: bytes(32, '0'),
+    },
     inputPrice: 1n,
     outputPrice: 1n,
     expiresAt: 1n,
@@ -44,6 +57,14 @@ const FALSE_RECEIPT = {
   outputTokens: [2],
   salt: bytes(32, 'e'),
 };
+
+/** An address file in which only the contract of the receipts matters. */
+const deploymentWith = (receipts: Hex) => ({
+  chainId: 31_337,
+  genesisHash: bytes(32, '0'),
+  startBlock: 0,
+  addresses: { channels: bytes(20, '1'), receipts } as Addresses,
+});
 
 let home: string;
 let file: string;
@@ -77,6 +98,35 @@ describe('assay receipt verify', () => {
       receipt: ID,
     });
     expect(process.exitCode).toBe(1);
+  });
+
+  it('calls a receipt invalid that is bound to another contract than the network of the folder', async () => {
+    writeDeployment(home, deploymentWith(bytes(20, '3')));
+    await verify(encodeJson(FALSE_RECEIPT));
+    expect(JSON.parse(output).reason).toMatch(/bound to another contract than 0x3333/);
+    expect(process.exitCode).toBe(1);
+    output = '';
+    writeDeployment(home, deploymentWith(bytes(20, '2')));
+    await verify(encodeJson(FALSE_RECEIPT));
+    expect(JSON.parse(output).reason).toMatch(/its id is not that of its job/);
+  });
+
+  it('asks the gateway which network it is where the folder does not know the chain', async () => {
+    const chain = { id: 1 };
+    const contracts = { receipts: bytes(20, '2') };
+    const server = await listen({
+      app: new Hono().get('/v1/network', (context) => context.json({ chain, contracts })),
+      host: '127.0.0.1',
+      port: 0,
+    });
+    writeFileSync(file, encodeJson(FALSE_RECEIPT));
+    const options = { home, file, json: true, gateway: server.url };
+    await verifyReceiptCommand(options, ID);
+    await server.close();
+    expect(JSON.parse(output).reason).toMatch(/of chain 31337, not of 1/);
+    output = '';
+    await verifyReceiptCommand(options, ID);
+    expect(JSON.parse(output).reason).toMatch(/its id is not that of its job/);
   });
 
   it('reads what `receipt show --json` prints', async () => {

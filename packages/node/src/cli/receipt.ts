@@ -1,9 +1,17 @@
 /** `assay receipt`: read a receipt, and re-compute it on this machine with nobody's help. */
 import { readFileSync } from 'node:fs';
-import { assertEvidence, decodeEnvelope, reexecute, type Verdict } from '@assay/compute';
-import { createWasmBackend } from '@assay/engine';
-import { openModelFile, type Tokenizer } from '@assay/model';
 import {
+  assertEvidence,
+  assertNetwork,
+  decodeEnvelope,
+  type Network,
+  reexecute,
+  type Verdict,
+} from '@assay/compute';
+import { createWasmBackend } from '@assay/engine';
+import { openModelFile, type Tokenizer, tokenMasks } from '@assay/model';
+import {
+  type Address,
   AssayError,
   decodeJson,
   formatAmount,
@@ -11,10 +19,11 @@ import {
   isHexOf,
   type ReceiptEnvelope,
 } from '@assay/protocol';
+import { readAddressFile } from '../chain-access.js';
 import { cachedModel, fetchModel, readModelFile } from '../model-store.js';
 import { fetchGateway, gatewayHeaders } from './gateway-client.js';
 import { EXIT, type Output, print, table } from './output.js';
-import { gatewayUrl } from './run-file.js';
+import { gatewayUrl, knownGatewayUrl } from './run-file.js';
 
 export type ReceiptOptions = Output & {
   readonly home: string;
@@ -70,6 +79,8 @@ type Found =
       readonly model: Hex;
       readonly verdict: Verdict;
       readonly tokenizer: Tokenizer;
+      /** `unknown`: nothing here says which chain and contract the receipt should be bound to. */
+      readonly network: 'same' | 'unknown';
     }
   | { readonly result: 'invalid'; readonly reason: string };
 
@@ -84,14 +95,18 @@ export async function verifyReceiptCommand(options: ReceiptOptions, id: string):
     process.exitCode = EXIT.refused;
     return;
   }
-  const { verdict, tokenizer, model } = found;
+  const { verdict, tokenizer, model, network } = found;
+  const text = verdictText(verdict, tokenizer, seconds);
   print(
     options,
-    { ...verdict, receipt: id, model, seconds },
-    verdictText(verdict, tokenizer, seconds),
+    { ...verdict, receipt: id, model, network, seconds },
+    network === 'same' ? text : `${text}\n${NETWORK_UNKNOWN}`,
   );
   if (verdict.result === 'different') process.exitCode = EXIT.refused;
 }
+
+const NETWORK_UNKNOWN =
+  'Not compared: chain and contract. Name a gateway of your network with --gateway, or its data folder with --home.';
 
 /** Codes of a receipt that is itself wrong: its shape, its evidence, or tokens that no honest engine can be fed. */
 const INVALID_CODES = new Set([
@@ -106,8 +121,11 @@ async function judge(options: ReceiptOptions, id: string, document: unknown): Pr
   try {
     const envelope = decodeEnvelope(document);
     if (envelope.jobId !== id.toLowerCase()) throw wrongReceipt(id, envelope.jobId);
+    const network = await findNetwork(options, envelope.chainId);
+    if (network !== undefined) assertNetwork(envelope, network);
     await assertEvidence(envelope);
-    return await recompute(options, envelope);
+    const found = await recompute(options, envelope);
+    return { ...found, network: network === undefined ? 'unknown' : 'same' };
   } catch (error) {
     const { code, message } = error as { code?: unknown; message: string };
     if (typeof code !== 'string' || !INVALID_CODES.has(code)) throw error;
@@ -115,13 +133,41 @@ async function judge(options: ReceiptOptions, id: string, document: unknown): Pr
   }
 }
 
-async function recompute(options: ReceiptOptions, envelope: ReceiptEnvelope): Promise<Found> {
+/** The network of this data folder: what its address file says of the chain, else what its gateway says. */
+async function findNetwork(options: ReceiptOptions, chainId: number): Promise<Network | undefined> {
+  const { home, gateway } = options;
+  const known = readAddressFile(home, chainId);
+  if (known !== undefined) return { chainId, receipts: known.addresses.receipts };
+  const url = knownGatewayUrl(home, gateway);
+  if (url === undefined) return undefined;
+  try {
+    const answer = (await fetchGateway({ url: `${url}/v1/network` })) as NetworkAnswer;
+    return { chainId: answer.chain.id, receipts: answer.contracts.receipts };
+  } catch (error) {
+    // A receipt from a file can be judged without any gateway; the verdict then says what was not compared.
+    if (options.file === undefined) throw error;
+    return undefined;
+  }
+}
+
+type NetworkAnswer = {
+  readonly chain: { readonly id: number };
+  readonly contracts: { readonly receipts: Address };
+};
+
+type Computed = Extract<Found, { result: 'computed' }>;
+
+async function recompute(
+  options: ReceiptOptions,
+  envelope: ReceiptEnvelope,
+): Promise<Omit<Computed, 'network'>> {
   const modelPath = await findModel(options, envelope.job.modelId);
   const { model, tokenizer, identity } = openModelFile(readModelFile(modelPath));
   if (identity.modelId !== envelope.job.modelId) throw wrongModel(identity.modelId);
   const contextLength = envelope.inputTokens.length + envelope.outputTokens.length;
   const session = createWasmBackend().createSession(model, { contextLength });
-  const verdict = reexecute({ envelope, session });
+  const openMask = tokenMasks(tokenizer);
+  const verdict = reexecute({ envelope, session, openMask });
   return { result: 'computed', model: identity.modelId, verdict, tokenizer };
 }
 
@@ -158,7 +204,9 @@ async function findModel(options: ReceiptOptions, modelId: Hex): Promise<string>
 function verdictText(verdict: Verdict, tokenizer: Tokenizer, seconds: number): string {
   if (verdict.result === 'identical')
     return `identical: all ${verdict.tokens} tokens re-computed in ${seconds} s`;
-  const { position, expected, found } = verdict;
+  const { position, expected, found, part } = verdict;
+  if (part !== undefined)
+    return `different ${part} at ${position}: the model gives ${expected}, the receipt says ${found}`;
   const show = (token: number): string =>
     JSON.stringify(tokenizer.decode([token], { special: true }));
   return `different at token ${position}: the model gives ${show(expected)}, the receipt says ${show(found)}`;

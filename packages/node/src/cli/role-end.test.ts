@@ -39,6 +39,18 @@ describe('a role whose start fails', { timeout: 2 * HANGS_AFTER_MS }, () => {
     expect(JSON.parse(output)).toMatchObject({ error: { code: 'network_not_running' } });
   });
 
+  it.each([
+    ['--name', ''],
+    ['--name', 'two words'],
+    ['--name', 'a'.repeat(65)],
+    ['--endpoint', ''],
+    ['--endpoint', 'ftp://127.0.0.1'],
+  ])('a provider refuses %s %j before it opens anything', async (option, value) => {
+    const { code, output } = await run('provider', '--port', '0', `${option}=${value}`);
+    expect(code).toBe(1);
+    expect(JSON.parse(output)).toMatchObject({ error: { code: 'invalid_value' } });
+  });
+
   it('ends with 3 when the platform failed', async () => {
     const { code, output } = await run('verifier', '--port', '0', '--rpc', 'http://127.0.0.1:1');
     expect(code).toBe(3);

@@ -22,9 +22,13 @@ export const readRunFile = (home: string): RunFile | undefined =>
 
 export const removeRunFile = (home: string): void => rmSync(pathOf(home), { force: true });
 
+/** As {@link gatewayUrl}, undefined where none is known. */
+export const knownGatewayUrl = (home: string, option?: string): string | undefined =>
+  (option ?? process.env.ASSAY_GATEWAY ?? readRunFile(home)?.gateway)?.replace(/\/$/, '');
+
 /** The gateway's address: `--gateway`, `ASSAY_GATEWAY`, else of the network that runs in this data folder. */
 export function gatewayUrl(home: string, option?: string): string {
-  const url = option ?? process.env.ASSAY_GATEWAY ?? readRunFile(home)?.gateway;
+  const url = knownGatewayUrl(home, option);
   if (url === undefined) {
     throw new AssayError({
       code: 'network_not_running',
@@ -34,5 +38,5 @@ export function gatewayUrl(home: string, option?: string): string {
       remedy: 'Start it with `npm start` (or `assay up`), or name a gateway with --gateway URL.',
     });
   }
-  return url.replace(/\/$/, '');
+  return url;
 }

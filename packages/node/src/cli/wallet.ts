@@ -1,5 +1,5 @@
 /** `assay wallet`: the address of each role in this data folder and what it owns on the chain. Reads, never spends. */
-import { readChannel, readReceiver, readStake } from '@assay/compute';
+import { readChannel, readReceiver, readStake, vaultAddress } from '@assay/compute';
 import { type Address, AssayError, formatAmount } from '@assay/protocol';
 import { channelsAbi } from '@assay/protocol/abi';
 import { formatEther } from 'viem';
@@ -77,7 +77,11 @@ async function readTokens(access: ChainAccess, address: Address): Promise<TokenM
   const [held, { staked }, receiver, inChannels] = await Promise.all([
     tokenBalance(access, address),
     readStake(read, { stake: deployment.addresses.stake, provider: address }),
-    readReceiver(read, { channels, receiver: address, token }),
+    readReceiver(read, {
+      channels,
+      receiver: vaultAddress({ vaults: market.vaults, provider: address }),
+      token,
+    }),
     unclaimedDeposits(access, address),
   ]);
   const { totalClaimed, unsettled } = receiver;

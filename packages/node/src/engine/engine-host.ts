@@ -1,6 +1,6 @@
 /** The role's side of an engine thread: jobs as async streams, verdicts as promises, crashes as errors. */
 import { Worker } from 'node:worker_threads';
-import type { Verdict } from '@assay/compute';
+import type { Generated, Verdict } from '@assay/compute';
 import {
   AssayError,
   encodeJson,
@@ -14,13 +14,15 @@ export type EngineJob = {
   readonly inputTokens: readonly number[];
   readonly outputCountMax: number;
   readonly sampler: Sampler;
+  /** Bytes of `sampler.controls`, if it has any. */
+  readonly controls?: Hex | undefined;
   readonly signal: AbortSignal;
 };
 
 export type EngineHost = {
   readonly modelId: Hex;
-  /** Tokens as they are made; ends after a stop id, the limit, or soon after the signal. */
-  readonly run: (job: EngineJob) => AsyncGenerator<readonly number[], void>;
+  /** Tokens as they are made, or an embedding; ends after a stop id, the limit, or soon after the signal. */
+  readonly run: (job: EngineJob) => AsyncGenerator<Generated, void>;
   readonly verify: (envelope: ReceiptEnvelope) => Promise<Verdict>;
   readonly close: () => Promise<void>;
 };
@@ -82,7 +84,7 @@ async function* runJob({
   job,
   post,
   listeners,
-}: Channel & { job: EngineJob }): AsyncGenerator<readonly number[], void> {
+}: Channel & { job: EngineJob }): AsyncGenerator<Generated, void> {
   const queue: EngineReport[] = [];
   let wake = (): void => {};
   listeners.set(id, (report) => {
@@ -91,14 +93,14 @@ async function* runJob({
   });
   const cancel = (): void => post({ kind: 'cancel', id });
   job.signal.addEventListener('abort', cancel, { once: true });
-  const { inputTokens, outputCountMax, sampler } = job;
-  post({ kind: 'run', id, inputTokens, outputCountMax, sampler });
+  const { inputTokens, outputCountMax, sampler, controls } = job;
+  post({ kind: 'run', id, inputTokens, outputCountMax, sampler, controls });
   let ended = false;
   try {
     while (!ended) {
       const report = queue.shift();
       if (report === undefined) await new Promise<void>((resolve) => (wake = resolve));
-      else if (report.kind === 'tokens') yield report.tokens;
+      else if (report.kind === 'tokens') yield report;
       else if (report.kind === 'failed') throw failed(report.code, report.message);
       else ended = true;
     }

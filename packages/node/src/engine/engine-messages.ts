@@ -3,7 +3,12 @@ import type { Verdict } from '@assay/compute';
 import type { Hex, Sampler } from '@assay/protocol';
 
 /** Opened once, before any order. */
-export type EngineSetup = { readonly modelPath: string; readonly threads: number };
+export type EngineSetup = {
+  readonly modelPath: string;
+  readonly threads: number;
+  /** What guesses the next tokens: `lookup`, or the path of a model file of the same vocabulary. */
+  readonly draft?: string | undefined;
+};
 
 export type EngineOrder =
   | {
@@ -12,6 +17,8 @@ export type EngineOrder =
       readonly inputTokens: readonly number[];
       readonly outputCountMax: number;
       readonly sampler: Sampler;
+      /** Bytes of `sampler.controls`, if it has any. */
+      readonly controls?: Hex | undefined;
     }
   | { readonly kind: 'cancel'; readonly id: number }
   /** `envelope` is protocol JSON text: structured clones know no branded hex, and this checks its shape again. */
@@ -19,7 +26,12 @@ export type EngineOrder =
 
 export type EngineReport =
   | { readonly kind: 'ready'; readonly modelId: Hex }
-  | { readonly kind: 'tokens'; readonly id: number; readonly tokens: readonly number[] }
+  | {
+      readonly kind: 'tokens';
+      readonly id: number;
+      readonly tokens: readonly number[];
+      readonly detail?: Uint8Array;
+    }
   | { readonly kind: 'end'; readonly id: number }
   | { readonly kind: 'verdict'; readonly id: number; readonly verdict: Verdict }
   /** `id` is absent when the thread itself could not start. */

@@ -1,40 +1,57 @@
 /**
- * The thread in which the exact engine runs. It serves many jobs in turns of one step each (a prompt chunk or one
- * token), so that a long job delays no short one by more than a step and a cancel takes effect within one.
+ * The thread in which the exact engine runs. Jobs share every pass (`createScheduler`), so that a long prompt delays no
+ * answer by more than its share of a pass; messages are read between passes, so that a cancel takes effect within one
+ * token.
  */
 import { readFileSync } from 'node:fs';
 import { parentPort, Worker, workerData } from 'node:worker_threads';
-import { decodeEnvelope, sampleToken, verifyReceipt } from '@assay/compute';
+import {
+  createChooser,
+  decodeEnvelope,
+  embeddingBytes,
+  hiddenRows,
+  type OpenMask,
+  sampleToken,
+  verifyReceipt,
+} from '@assay/compute';
 import {
   type Backend,
+  createScheduler,
   createWasmBackend,
   type EngineModel,
-  type Session,
+  type HiddenRow,
+  type Scheduler,
   type SpawnWorker,
+  type Ticket,
   type WasmOptions,
 } from '@assay/engine';
-import { openModelFile } from '@assay/model';
-import { AssayError, decodeJson, type Sampler } from '@assay/protocol';
+import { openModelFile, tokenMasks } from '@assay/model';
+import {
+  AssayError,
+  concat,
+  decodeControls,
+  decodeJson,
+  fromHex,
+  type Pooling,
+} from '@assay/protocol';
+import { openDraft } from './draft.js';
 import type { EngineOrder, EngineReport, EngineSetup } from './engine-messages.js';
 
-/** Prompt tokens per turn: enough to use every weight many times, small enough to keep turns short. */
-const PREFILL_CHUNK_TOKENS = 32;
-
-/** A job in the engine. */
-type Run = {
-  readonly id: number;
-  readonly sampler: Sampler;
-  readonly session: Session;
-  /** Position at which the answer must end. */
-  readonly end: number;
-  /** Tokens not yet fed to the session. */
-  pending: readonly number[];
+type Engine = {
+  readonly model: EngineModel;
+  readonly backend: Backend;
+  readonly scheduler: Scheduler;
+  readonly openMask: OpenMask;
 };
 
-type Engine = { readonly model: EngineModel; readonly backend: Backend };
+/**
+ * Keys and values kept of ended jobs, so that a next turn of a conversation computes only what is new: some 10,000
+ * tokens of a 135M model, and a small part of the 4 GiB that the kernels can address.
+ */
+const PREFIX_CACHE_BYTES = 256 * 2 ** 20;
 
 const port = parentPort!;
-const runs = new Map<number, Run>();
+const tickets = new Map<number, Ticket>();
 const report = (message: EngineReport): void => port.postMessage(message);
 
 function fail(id: number | undefined, error: unknown): void {
@@ -47,66 +64,106 @@ function fail(id: number | undefined, error: unknown): void {
   });
 }
 
-function startRun({ model, backend }: Engine, order: EngineOrder & { kind: 'run' }): void {
-  const end = order.inputTokens.length + order.outputCountMax;
-  const session = backend.createSession(model, { contextLength: end });
-  runs.set(order.id, {
-    id: order.id,
-    sampler: order.sampler,
-    session,
-    end,
-    pending: order.inputTokens,
-  });
-  scheduleTurn();
-}
-
-function endRun(run: Run): void {
-  run.session.dispose();
-  runs.delete(run.id);
-  report({ kind: 'end', id: run.id });
-}
-
-/** One step of one job: a chunk of its prompt, or its next token. */
-function step(run: Run): void {
-  if (run.pending.length > 1) {
-    const size = Math.min(PREFILL_CHUNK_TOKENS, run.pending.length - 1);
-    run.session.forward(run.pending.slice(0, size), { logits: 'none' });
-    run.pending = run.pending.slice(size);
+function startRun(engine: Engine, order: EngineOrder & { kind: 'run' }): void {
+  const { id, inputTokens, outputCountMax, sampler } = order;
+  const controls = decodeControls(fromHex(order.controls ?? '0x'));
+  if (controls.pooling !== undefined) {
+    startEmbedding(engine, order, controls.pooling);
     return;
   }
-  const logits = run.session.forward(run.pending, { logits: 'last' });
-  const position = run.session.length;
-  const token = sampleToken(logits, run.sampler, position);
-  run.pending = [token];
-  report({ kind: 'tokens', id: run.id, tokens: [token] });
-  if (run.sampler.stopIds.includes(token) || position + 1 >= run.end) endRun(run);
+  const { scheduler, openMask } = engine;
+  const chooser = createChooser({ sampler, controls, inputTokens, outputCountMax, openMask });
+  /** Details of the tokens that were chosen and not yet reported. */
+  const details: Uint8Array[] = [];
+  const ticket = scheduler.add({
+    inputTokens,
+    outputCountMax,
+    stopIds: sampler.stopIds,
+    choose: (logits, tokens) => {
+      for (let at = inputTokens.length + chooser.count(); at < tokens.length; at++)
+        chooser.accept(tokens[at]!);
+      const { token, detail } = chooser.choose(logits);
+      if (detail.length > 0) details.push(detail);
+      return token;
+    },
+    guess: (logits, tokens) => sampleToken(logits, sampler, tokens.length),
+    onTokens: (tokens) => {
+      const detail = concat(details.splice(0, tokens.length));
+      report({ kind: 'tokens', id, tokens, ...(detail.length > 0 ? { detail } : {}) });
+    },
+    onEnd: (error) => {
+      tickets.delete(id);
+      if (error === undefined) report({ kind: 'end', id });
+      else fail(id, error);
+    },
+  });
+  tickets.set(id, ticket);
+  schedulePass(scheduler);
+}
+
+/** Positions of an embedding's prompt per turn; other jobs have their passes in between. */
+const EMBEDDING_CHUNK_TOKENS = 32;
+
+/** One session of its own, a chunk per turn: nothing is sampled, so there is nothing to share but the weights. */
+function startEmbedding(
+  engine: Engine,
+  { id, inputTokens }: EngineOrder & { kind: 'run' },
+  pooling: Pooling,
+): void {
+  const contextLength = inputTokens.length;
+  const session = engine.backend.createSession(engine.model, { contextLength });
+  const rows: HiddenRow[] = [];
+  const finish = (): void => {
+    session.dispose();
+    tickets.delete(id);
+  };
+  const turn = (): void => {
+    if (!tickets.has(id)) return;
+    try {
+      rows.push(
+        ...hiddenRows(
+          session,
+          inputTokens.slice(rows.length, rows.length + EMBEDDING_CHUNK_TOKENS),
+        ),
+      );
+      if (rows.length < inputTokens.length) {
+        setImmediate(turn);
+        return;
+      }
+      report({ kind: 'tokens', id, tokens: [], detail: embeddingBytes(rows, pooling) });
+      finish();
+      report({ kind: 'end', id });
+    } catch (error) {
+      finish();
+      fail(id, error);
+    }
+  };
+  tickets.set(id, { cancel: () => session.dispose() });
+  setImmediate(turn);
+}
+
+function cancelRun(id: number): void {
+  const ticket = tickets.get(id);
+  if (ticket === undefined) return;
+  tickets.delete(id);
+  ticket.cancel();
+  report({ kind: 'end', id });
 }
 
 let scheduled = false;
 
-/** Gives every job one step, then lets messages in before the next turn. */
-function scheduleTurn(): void {
+/** One pass, then messages, then the next pass. */
+function schedulePass(scheduler: Scheduler): void {
   if (scheduled) return;
   scheduled = true;
   setImmediate(() => {
     scheduled = false;
-    for (const run of [...runs.values()]) stepSafely(run);
-    if (runs.size > 0) scheduleTurn();
+    if (scheduler.step()) schedulePass(scheduler);
   });
 }
 
-function stepSafely(run: Run): void {
-  try {
-    step(run);
-  } catch (error) {
-    runs.delete(run.id);
-    run.session.dispose();
-    fail(run.id, error);
-  }
-}
-
 async function verify(
-  { model, backend }: Engine,
+  { model, backend, openMask }: Engine,
   order: EngineOrder & { kind: 'verify' },
 ): Promise<void> {
   const envelope = decodeEnvelope(decodeJson(order.envelope));
@@ -114,7 +171,8 @@ async function verify(
   if (contextLength > model.config.contextLength) throw tooLong(contextLength);
   const session = backend.createSession(model, { contextLength });
   try {
-    report({ kind: 'verdict', id: order.id, verdict: await verifyReceipt({ envelope, session }) });
+    const verdict = await verifyReceipt({ envelope, session, openMask });
+    report({ kind: 'verdict', id: order.id, verdict });
   } finally {
     session.dispose();
   }
@@ -131,8 +189,7 @@ const tooLong = (tokens: number): AssayError =>
 
 function obey(engine: Engine, order: EngineOrder): void {
   if (order.kind === 'cancel') {
-    const run = runs.get(order.id);
-    if (run) endRun(run);
+    cancelRun(order.id);
     return;
   }
   if (order.kind === 'verify') {
@@ -147,15 +204,21 @@ function obey(engine: Engine, order: EngineOrder): void {
 }
 
 /** More threads share the work of every step; the bits are the same for any number. */
-const threadsOf = (threads: number): WasmOptions =>
-  threads > 1 ? { threads, spawnWorker: spawnHelper } : {};
+const threadsOf = (threads: number): WasmOptions => ({
+  prefixCacheBytes: PREFIX_CACHE_BYTES,
+  ...(threads > 1 ? { threads, spawnWorker: spawnHelper } : {}),
+});
 
 const spawnHelper: SpawnWorker = (start) =>
   new Worker(new URL('./engine-helper.js', import.meta.url), { workerData: start });
 
-function main({ modelPath, threads }: EngineSetup): void {
+function main({ modelPath, threads, draft }: EngineSetup): void {
   const file = openModelFile(readFileSync(modelPath));
-  const engine: Engine = { model: file.model, backend: createWasmBackend(threadsOf(threads)) };
+  const { model } = file;
+  const backend = createWasmBackend(threadsOf(threads));
+  const openDrafter = openDraft({ draft, backend, vocabularySize: model.config.vocabularySize });
+  const scheduler = createScheduler({ model, backend, ...(openDrafter && { openDrafter }) });
+  const engine: Engine = { model, backend, scheduler, openMask: tokenMasks(file.tokenizer) };
   port.on('message', (order: EngineOrder) => obey(engine, order));
   report({ kind: 'ready', modelId: file.identity.modelId });
 }

@@ -3,8 +3,9 @@
  * are accepted and listed as ignored, because stock clients send many.
  */
 import type { ChatMessage } from '@assay/model';
-import { printValue } from '@assay/protocol';
-import { ParameterError } from './openai-errors.js';
+import { type Controls, STOP_IDS_MAX } from '@assay/protocol';
+import { CONTROL_PARAMETERS, parseControls } from './control-request.js';
+import { type Body, boolean, integer, number, record, tokenIds, wrong } from './request-fields.js';
 
 export type ChatRequest = {
   readonly model: string;
@@ -19,6 +20,10 @@ export type ChatRequest = {
   readonly minP: number;
   readonly seed: number | undefined;
   readonly stop: readonly string[];
+  readonly stopTokenIds: readonly number[];
+  readonly controls: Controls;
+  /** Answers to one prompt, each of its own seed. */
+  readonly choiceCount: number;
   /** Parameters that changed nothing. */
   readonly ignored: readonly string[];
 };
@@ -29,6 +34,12 @@ export const TEMPERATURE_DEFAULT = 0;
 /** Answer length when the client names none; bounds what a stray request can cost. */
 export const ANSWER_TOKENS_DEFAULT = 512;
 
+/** Answers per request: each is a job of its own, with a lane and a place in the provider's queue. */
+const CHOICES_MAX = 16;
+
+/** Stop ids that a client may add to those of the model. */
+const STOP_TOKEN_IDS_MAX = STOP_IDS_MAX / 2;
+
 /** As OpenAI: at most four stop strings. */
 const STOP_STRINGS_MAX = 4;
 const STOP_STRING_LENGTH_MAX = 256;
@@ -36,7 +47,7 @@ const MESSAGES_MAX = 1_024;
 
 const ROLES = new Set(['system', 'developer', 'user', 'assistant']);
 
-const KNOWN = new Set([
+const KNOWN: ReadonlySet<string> = new Set([
   'model',
   'messages',
   'stream',
@@ -49,50 +60,10 @@ const KNOWN = new Set([
   'min_p',
   'seed',
   'stop',
+  'stop_token_ids',
   'n',
+  ...CONTROL_PARAMETERS,
 ]);
-
-type Body = { readonly [name: string]: unknown };
-
-const wrong = (param: string, expected: string, value: unknown): ParameterError =>
-  new ParameterError({
-    code: 'invalid_value',
-    message: `${param} must be ${expected}.`,
-    param,
-    value: printValue(value),
-    remedy: 'Correct it and send the request again.',
-  });
-
-function number(
-  body: Body,
-  name: string,
-  range: { min: number; max: number; fallback: number },
-): number {
-  const value = body[name] ?? range.fallback;
-  if (typeof value !== 'number' || !(value >= range.min && value <= range.max))
-    throw wrong(name, `a number from ${range.min} to ${range.max}`, value);
-  return value;
-}
-
-function integer(body: Body, name: string, min: number, max: number): number | undefined {
-  const value = body[name] ?? undefined;
-  if (value === undefined) return undefined;
-  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < min || value > max)
-    throw wrong(name, `an integer from ${min} to ${max}`, value);
-  return value;
-}
-
-function boolean(body: Body, name: string): boolean {
-  const value = body[name] ?? false;
-  if (typeof value !== 'boolean') throw wrong(name, 'true or false', value);
-  return value;
-}
-
-function record(value: unknown, name: string): Body {
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw wrong(name, 'an object', value);
-  return value as Body;
-}
 
 /** Text of a message: a string, or parts of type text. */
 function content(value: unknown, param: string): string {
@@ -147,7 +118,6 @@ export function parseChatRequest(value: unknown): ChatRequest {
   const body = record(value, 'body');
   if (typeof body.model !== 'string' || body.model === '')
     throw wrong('model', 'the id of a model', body.model);
-  if ((body.n ?? 1) !== 1) throw wrong('n', '1: one answer per request', body.n);
   const options = body.stream_options == null ? {} : record(body.stream_options, 'stream_options');
   return {
     model: body.model,
@@ -163,6 +133,9 @@ export function parseChatRequest(value: unknown): ChatRequest {
     minP: number(body, 'min_p', { min: 0, max: 1, fallback: 0 }),
     seed: integer(body, 'seed', Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER),
     stop: stopStrings(body),
+    stopTokenIds: tokenIds(body.stop_token_ids ?? [], 'stop_token_ids', STOP_TOKEN_IDS_MAX),
+    controls: parseControls(body),
+    choiceCount: integer(body, 'n', 1, CHOICES_MAX) ?? 1,
     ignored: Object.keys(body).filter((name) => !KNOWN.has(name)),
   };
 }

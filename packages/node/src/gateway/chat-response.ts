@@ -3,6 +3,7 @@
  * ours read it, and no new event type can break a parser.
  */
 import { FINISH, type Hex, type ReceiptEnvelope } from '@assay/protocol';
+import type { TokenLogprob } from './chat-logprobs.js';
 
 export type Usage = {
   readonly prompt_tokens: number;
@@ -25,9 +26,12 @@ export type FinishReason = 'stop' | 'length';
 /** Fields that every part of one answer shares. */
 export type AnswerHead = { readonly id: string; readonly created: number; readonly model: string };
 
-export function usageOf(envelope: ReceiptEnvelope): Usage {
-  const prompt = envelope.job.inputCount;
-  const completion = envelope.receipt.outputCount;
+/** What was bought, over all answers: each of them read the prompt. */
+export function usageOf(...envelopes: readonly ReceiptEnvelope[]): Usage {
+  const sum = (countOf: (envelope: ReceiptEnvelope) => number): number =>
+    envelopes.reduce((total, envelope) => total + countOf(envelope), 0);
+  const prompt = sum(({ job }) => job.inputCount);
+  const completion = sum(({ receipt }) => receipt.outputCount);
   return {
     prompt_tokens: prompt,
     completion_tokens: completion,
@@ -47,64 +51,92 @@ export const receiptField = (envelope: ReceiptEnvelope): ReceiptField => ({
 export const finishReason = (envelope: ReceiptEnvelope): FinishReason =>
   envelope.receipt.finish === FINISH.length ? 'length' : 'stop';
 
-export type CompletionOptions = {
-  readonly head: AnswerHead;
+/** One finished answer. */
+export type Choice = {
   readonly text: string;
   readonly envelope: ReceiptEnvelope;
+  /** Present if they were asked for. */
+  readonly logprobs?: readonly TokenLogprob[];
+};
+
+export type CompletionOptions = {
+  readonly head: AnswerHead;
+  readonly choices: readonly Choice[];
   readonly ignored: readonly string[];
 };
+
+const logprobsField = (logprobs: readonly TokenLogprob[] | undefined): object | null =>
+  logprobs === undefined ? null : { content: logprobs, refusal: null };
+
+/** The receipt, as all clients of ours read it; with several answers also all of them, in order. */
+const receiptFields = (envelopes: readonly ReceiptEnvelope[]): object => ({
+  receipt: receiptField(envelopes[0]!),
+  ...(envelopes.length > 1 ? { receipts: envelopes.map(receiptField) } : {}),
+});
 
 const ignoredField = (ignored: readonly string[]): object =>
   ignored.length === 0 ? {} : { ignored_parameters: ignored };
 
-export const completion = ({ head, text, envelope, ignored }: CompletionOptions): object => ({
+export const completion = ({ head, choices, ignored }: CompletionOptions): object => ({
   id: head.id,
   object: 'chat.completion',
   created: head.created,
   model: head.model,
-  choices: [
-    {
-      index: 0,
-      message: { role: 'assistant', content: text, refusal: null },
-      logprobs: null,
-      finish_reason: finishReason(envelope),
-    },
-  ],
-  usage: usageOf(envelope),
-  receipt: receiptField(envelope),
+  choices: choices.map(({ text, envelope, logprobs }, index) => ({
+    index,
+    message: { role: 'assistant', content: text, refusal: null },
+    logprobs: logprobsField(logprobs),
+    finish_reason: finishReason(envelope),
+  })),
+  usage: usageOf(...choices.map(({ envelope }) => envelope)),
+  ...receiptFields(choices.map(({ envelope }) => envelope)),
   ...ignoredField(ignored),
 });
 
 export type ChunkOptions = {
   readonly head: AnswerHead;
+  /** Which of the answers. */
+  readonly index: number;
   readonly delta: { readonly role?: 'assistant'; readonly content?: string };
   readonly finish?: FinishReason;
+  readonly logprobs?: readonly TokenLogprob[];
   /** True if a usage chunk follows at the end: then every other chunk says `usage: null`. */
   readonly includeUsage: boolean;
   readonly extra?: object;
 };
 
-export const chunk = ({ head, delta, finish, includeUsage, extra }: ChunkOptions): object => ({
+export const chunk = ({
+  head,
+  index,
+  delta,
+  finish,
+  logprobs,
+  includeUsage,
+  extra,
+}: ChunkOptions): object => ({
   id: head.id,
   object: 'chat.completion.chunk',
   created: head.created,
   model: head.model,
-  choices: [{ index: 0, delta, logprobs: null, finish_reason: finish ?? null }],
+  choices: [{ index, delta, logprobs: logprobsField(logprobs), finish_reason: finish ?? null }],
   ...(includeUsage ? { usage: null } : {}),
   ...extra,
 });
 
-export const lastExtra = (envelope: ReceiptEnvelope, ignored: readonly string[]): object => ({
-  receipt: receiptField(envelope),
+export const lastExtra = (
+  envelopes: readonly ReceiptEnvelope[],
+  ignored: readonly string[],
+): object => ({
+  ...receiptFields(envelopes),
   ...ignoredField(ignored),
 });
 
-export const usageChunk = (head: AnswerHead, envelope: ReceiptEnvelope): object => ({
+export const usageChunk = (head: AnswerHead, envelopes: readonly ReceiptEnvelope[]): object => ({
   id: head.id,
   object: 'chat.completion.chunk',
   created: head.created,
   model: head.model,
   choices: [],
-  usage: usageOf(envelope),
-  receipt: receiptField(envelope),
+  usage: usageOf(...envelopes),
+  ...receiptFields(envelopes),
 });

@@ -1,85 +1,95 @@
-/** `POST /v1/chat/completions`: text in, tokens bought from a provider, text out as it arrives, receipt with it. */
+/** `POST /v1/chat/completions`: text in, tokens bought from a provider, text out as it arrives, receipts with it. */
 import { randomBytes } from 'node:crypto';
-import {
-  type Offer,
-  type PurchaseEvent,
-  type RequesterContext,
-  runPurchase,
-  type SignedJob,
-  signJob,
-} from '@assay/compute';
 import { tauFromTemperature } from '@assay/engine';
 import {
   AssayError,
-  FINISH,
-  type Hex,
-  jobPriceUp,
+  bigEndian,
+  concat,
+  fromHex,
   keccak,
   type ReceiptEnvelope,
   type Sampler,
   toHex,
 } from '@assay/protocol';
 import type { HttpBindings } from '@hono/node-server';
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import type { Context } from 'hono';
-import { readIncomingText } from '../http-errors.js';
-import type { Logger } from '../log.js';
-import { providerPeer } from '../peers/provider-peer.js';
+import { gatherWrites } from '../gathered-writes.js';
+import { readIncomingJson } from '../http-errors.js';
+import {
+  type Bought,
+  type BuyingOptions,
+  buy,
+  giveUp,
+  logUnexpected,
+  providerStopped,
+  queueFull,
+  settleBought,
+  type Wanted,
+} from './buying.js';
+import { readLogprob, type TokenLogprob } from './chat-logprobs.js';
 import { ANSWER_TOKENS_DEFAULT, type ChatRequest, parseChatRequest } from './chat-request.js';
 import * as shape from './chat-response.js';
-import type { ModelCatalog, OpenedModel } from './model-catalog.js';
-import { openAiError, ParameterError, respondOpenAiError } from './openai-errors.js';
+import { checkWanted } from './check-wanted.js';
+import type { OpenedModel } from './model-catalog.js';
+import { notJson, openAiError, ParameterError, respondOpenAiError } from './openai-errors.js';
 import { type StopFilter, stopFilter } from './stop-strings.js';
-import type { HeldLane, Wallet } from './wallet.js';
 
 /** A conversation of text; far above any context length here, far below what hurts to parse. */
 export const CHAT_BYTES_MAX = 4 * 1024 * 1024;
 
+const CHAT_BODY = { bytesMax: CHAT_BYTES_MAX, parse: JSON.parse, refuse: notJson };
+
 /** Q30 one. */
 const Q30 = 2 ** 30;
 
-export type ChatOptions = {
-  readonly requester: RequesterContext;
-  readonly wallet: Wallet;
-  readonly catalog: ModelCatalog;
-  /** Requests under way at once; more are told to come back. */
+export type ChatOptions = BuyingOptions & {
+  /** Answers under way at once; more are told to come back. */
   readonly parallelMax: number;
-  /** Called with every receipt, booked and paid. */
-  readonly onReceipt: (envelope: ReceiptEnvelope) => void;
-  readonly onProviderFailed: (provider: Hex) => void;
-  readonly log: Logger;
-  readonly nowMs: () => number;
 };
 
-/** One request on its way. */
+/** Node's response: an answer goes to it without the objects of the web in between. */
+type Outgoing = HttpBindings['outgoing'];
+
+/** Text that may be shown, and what its tokens are worth. */
+type Piece = { readonly text: string; readonly logprobs: readonly TokenLogprob[] };
+
+/** One answer on its way; its first piece has arrived, so that refusals still get a status of their own. */
 type Answer = {
+  readonly bought: Bought;
+  readonly pieces: AsyncGenerator<Piece, ReceiptEnvelope>;
+  readonly first: IteratorResult<Piece, ReceiptEnvelope>;
+};
+
+/** All answers to one request. */
+type Answers = {
   readonly request: ChatRequest;
   readonly head: shape.AnswerHead;
-  readonly model: OpenedModel;
-  readonly offer: Offer;
-  readonly held: HeldLane;
-  readonly signed: SignedJob;
-  readonly events: AsyncGenerator<PurchaseEvent, void>;
-  /** Ends the job after what has arrived. */
-  readonly stop: AbortController;
+  readonly answers: readonly Answer[];
 };
 
 export function chatHandler(options: ChatOptions): (context: Context) => Promise<Response> {
   let underWay = 0;
   return async (context) => {
-    if (underWay >= options.parallelMax) return respondOpenAiError(context, queueFull(underWay));
-    underWay++;
-    let finished = false;
+    let taken = 0;
+    const take = (count: number): void => {
+      if (underWay + count > options.parallelMax) throw queueFull(underWay);
+      underWay += count;
+      taken += count;
+    };
     const done = (): void => {
-      if (!finished) underWay--;
-      finished = true;
+      underWay -= taken;
+      taken = 0;
     };
     try {
-      const text = await readIncomingText((context.env as HttpBindings).incoming, CHAT_BYTES_MAX);
-      const request = parseChatRequest(parseJson(text));
-      const answer = await firstAnswering(options, request, context.req.raw.signal);
-      return request.stream
-        ? streamAnswer(options, context, answer, done)
-        : await plainAnswer(options, context, answer).finally(done);
+      take(1);
+      const { incoming, outgoing } = context.env as HttpBindings;
+      const request = parseChatRequest(await readIncomingJson(incoming, CHAT_BODY));
+      take(request.choiceCount - 1);
+      const answers = await startAnswers(options, request, signalOfLeaving(outgoing));
+      if (request.stream) void streamAnswers(options, outgoing, answers).finally(done);
+      else await plainAnswers(options, outgoing, answers).finally(done);
+      return RESPONSE_ALREADY_SENT;
     } catch (error) {
       done();
       logUnexpected(options.log, error);
@@ -88,102 +98,65 @@ export function chatHandler(options: ChatOptions): (context: Context) => Promise
   };
 }
 
-function logUnexpected(log: Logger, error: unknown): void {
-  if (error instanceof AssayError) log.debug({ code: error.code }, 'request refused');
-  else log.error({ error: String(error), stack: (error as Error).stack }, 'request failed');
-}
-
-const queueFull = (count: number): AssayError =>
-  new AssayError({
-    code: 'queue_full',
-    fault: 'platform',
-    message: 'Too many requests are under way.',
-    value: String(count),
-    remedy: 'Try again after the time in Retry-After.',
+/** Fires when the client goes before its answer is complete. */
+function signalOfLeaving(outgoing: Outgoing): AbortSignal {
+  const left = new AbortController();
+  outgoing.once('close', () => {
+    if (!outgoing.writableFinished) left.abort();
   });
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new ParameterError({
-      code: 'invalid_json',
-      message: 'The body is not JSON.',
-      param: null,
-      value: text.slice(0, 40),
-      remedy: 'Send one JSON object with content-type application/json.',
-    });
-  }
+  return left.signal;
 }
 
-/** Providers tried before a request is given up. */
-const TRIES_MAX = 3;
-
-/** Failures of one provider that another may not have; nothing has been shown or paid when they come. */
-const ANOTHER_MAY_SERVE = new Set([
-  'peer_unreachable',
-  'provider_failed',
-  'queue_full',
-  'engine_failed',
-]);
-
-/** The answer of the first provider that begins one. */
-async function firstAnswering(
+/** Buys every answer; if one cannot begin, the others end, and nothing is shown. */
+async function startAnswers(
   options: ChatOptions,
   request: ChatRequest,
   left: AbortSignal,
-): Promise<Flowing> {
-  const tried: Hex[] = [];
-  for (;;) {
-    const answer = await begin(options, request, tried);
-    left.addEventListener('abort', () => answer.stop.abort(), { once: true });
-    try {
-      return await awaitFirst(options, answer);
-    } catch (error) {
-      tried.push(answer.offer.provider);
-      const another = error instanceof AssayError && ANOTHER_MAY_SERVE.has(error.code);
-      const known = options.catalog.hasOffer(answer.model.info.modelId, tried);
-      if (!another || !known || tried.length >= TRIES_MAX) throw error;
-    }
+): Promise<Answers> {
+  const wanted = await wantedOf(options, request);
+  const starts = Array.from({ length: request.choiceCount }, (_, index) =>
+    buy(options, withSeedOf(wanted, index), {
+      left,
+      begin: (bought) => awaitFirst(bought, wanted.model, request),
+    }),
+  );
+  const results = await Promise.allSettled(starts);
+  const answers = results.flatMap((result) =>
+    result.status === 'fulfilled' ? [result.value] : [],
+  );
+  const failed = results.find((result) => result.status === 'rejected');
+  if (failed !== undefined) {
+    for (const answer of answers) abandon(options, answer);
+    throw failed.reason;
   }
+  const head = {
+    id: `chatcmpl-${answers[0]!.bought.signed.jobId.slice(2, 34)}`,
+    created: Math.floor(options.nowMs() / 1000),
+    model: request.model,
+  };
+  return { request, head, answers };
 }
 
-/** Chooses, prices, reserves and signs; the job is not sent yet. */
-async function begin(
-  options: ChatOptions,
-  request: ChatRequest,
-  tried: readonly Hex[],
-): Promise<Answer> {
+/** Ends an answer that nobody will read; what arrived is still settled. */
+function abandon(options: ChatOptions, answer: Answer): void {
+  answer.bought.stop.abort();
+  collect(options, answer, () => {}).catch((error) => logUnexpected(options.log, error));
+}
+
+async function wantedOf(options: ChatOptions, request: ChatRequest): Promise<Wanted> {
   const model = await options.catalog.open(request.model);
   const inputTokens = renderPrompt(model, request);
   const outputCountMax = answerTokens(request, inputTokens.length, model.info.contextLength);
-  const offer = options.catalog.pickOffer(model.info.modelId, tried);
-  const cost = jobPriceUp(offer, inputTokens.length, outputCountMax);
-  const held = await options.wallet.acquire(offer.provider, cost);
-  const stop = new AbortController();
-  try {
-    const purchase = {
-      offer,
-      peer: providerPeer(offer.endpoint),
-      channel: held.channel,
-      lane: held.lane,
-      inputTokens,
-      outputCountMax,
-      sampler: samplerOf(request, model),
-      signal: stop.signal,
-    };
-    const signed = await signJob(options.requester, purchase);
-    const head = {
-      id: `chatcmpl-${signed.jobId.slice(2, 34)}`,
-      created: Math.floor(options.nowMs() / 1000),
-      model: request.model,
-    };
-    const events = runPurchase(options.requester, purchase, signed);
-    return { request, head, model, offer, held, signed, events, stop };
-  } catch (error) {
-    held.release();
-    throw error;
-  }
+  const { controls } = request;
+  const wanted = {
+    model,
+    inputTokens,
+    outputCountMax,
+    sampler: samplerOf(request, model),
+    controls,
+  };
+  checkWanted(wanted);
+  return wanted;
 }
 
 /** Text that cannot fit is refused before it is cut into tokens, under the name that clients know. */
@@ -220,7 +193,7 @@ function answerTokens(request: ChatRequest, inputCount: number, contextLength: n
   return wanted ?? Math.min(room, ANSWER_TOKENS_DEFAULT);
 }
 
-function samplerOf(request: ChatRequest, model: OpenedModel): Sampler {
+function samplerOf(request: ChatRequest, model: OpenedModel): Omit<Sampler, 'controls'> {
   const seed =
     request.seed === undefined
       ? randomBytes(32)
@@ -231,90 +204,93 @@ function samplerOf(request: ChatRequest, model: OpenedModel): Sampler {
     topP: request.topP >= 1 ? 0 : Math.max(1, Math.round(request.topP * Q30)),
     minP: Math.round(request.minP * Q30),
     seed: toHex(seed),
-    stopIds: model.stopIds,
+    stopIds: [...new Set([...model.stopIds, ...request.stopTokenIds])],
   };
 }
 
+/** The first answer has the request's own seed; answer `index` has keccak(seed ‖ uint32 index). */
+function withSeedOf(wanted: Wanted, index: number): Wanted {
+  if (index === 0) return wanted;
+  const { sampler } = wanted;
+  const seed = toHex(keccak(concat([fromHex(sampler.seed), bigEndian(index, 4)])));
+  return { ...wanted, sampler: { ...sampler, seed } };
+}
+
+async function awaitFirst(
+  bought: Bought,
+  model: OpenedModel,
+  request: ChatRequest,
+): Promise<Answer> {
+  const pieces = piecesOf(bought, { model, filter: stopFilter(request.stop) });
+  return { bought, pieces, first: await pieces.next() };
+}
+
 /** Pieces of text that may be shown, then the receipt. Stops the job when a stop string appears. */
-async function* texts(
-  { events, model, request, stop }: Answer,
-  filter: StopFilter,
-): AsyncGenerator<string, ReceiptEnvelope> {
+async function* piecesOf(
+  { events, stop }: Bought,
+  { model, filter }: { readonly model: OpenedModel; readonly filter: StopFilter },
+): AsyncGenerator<Piece, ReceiptEnvelope> {
   const decoder = model.decodeStream();
   let stopped = false;
   for await (const event of events) {
     if (event.type === 'receipt') {
-      if (!stopped) yield filter.push(decoder.end()).text + filter.flush();
+      const rest = stopped ? '' : filter.push(decoder.end()).text + filter.flush();
+      if (rest !== '') yield { text: rest, logprobs: [] };
       return event.envelope;
     }
-    if (stopped) continue;
-    const shown = filter.push(event.tokens.map((token) => decoder.push(token)).join(''));
-    stopped = shown.stopped;
-    if (shown.text !== '') yield shown.text;
-    if (stopped && request.stop.length > 0) stop.abort();
+    let text = '';
+    const logprobs: TokenLogprob[] = [];
+    for (const [index, token] of event.tokens.entries()) {
+      if (stopped) break;
+      const shown = filter.push(decoder.push(token));
+      text += shown.text;
+      stopped = shown.stopped;
+      const detail = detailOf(event, index);
+      if (detail.length > 0 && !stopped && !model.stopIds.includes(token))
+        logprobs.push(readLogprob(model, token, detail));
+    }
+    if (text !== '' || logprobs.length > 0) yield { text, logprobs };
+    if (stopped) stop.abort();
   }
   throw providerStopped();
 }
 
-/** Also when it signed a receipt for the part: nobody asked it to stop. */
-const providerStopped = (): AssayError =>
-  new AssayError({
-    code: 'provider_failed',
-    fault: 'peer',
-    message: 'The provider stopped before the answer was complete.',
-    remedy: 'Ask again; only what arrived was paid.',
-  });
-
-/** An answer whose first piece has arrived, so that refusals still get a status of their own. */
-type Flowing = Answer & {
-  readonly pieces: AsyncGenerator<string, ReceiptEnvelope>;
-  readonly first: IteratorResult<string, ReceiptEnvelope>;
-};
-
-async function awaitFirst(options: ChatOptions, answer: Answer): Promise<Flowing> {
-  const pieces = texts(answer, stopFilter(answer.request.stop));
-  try {
-    return { ...answer, pieces, first: await pieces.next() };
-  } catch (error) {
-    giveUp(options, answer, error);
-    throw error;
-  }
+/** What a provider reported about one of some tokens. */
+function detailOf(
+  { tokens, detail = NO_DETAIL }: { tokens: readonly number[]; detail?: Uint8Array },
+  index: number,
+): Uint8Array {
+  const size = detail.length / tokens.length;
+  return detail.subarray(size * index, size * (index + 1));
 }
 
-function giveUp(options: ChatOptions, answer: Answer, error: unknown): void {
-  answer.held.release();
-  if (error instanceof AssayError && error.fault === 'peer')
-    options.onProviderFailed(answer.offer.provider);
-}
+const NO_DETAIL = new Uint8Array(0);
 
 async function collect(
   options: ChatOptions,
-  answer: Flowing,
-  onText: (text: string) => void,
+  { bought, pieces, first }: Answer,
+  onPiece: (piece: Piece) => void,
 ): Promise<ReceiptEnvelope> {
   try {
-    for (let piece = answer.first; ; piece = await answer.pieces.next()) {
+    for (let piece = first; ; piece = await pieces.next()) {
       if (piece.done) {
-        answer.held.release();
-        options.onReceipt(piece.value);
-        if (piece.value.receipt.finish === FINISH.cancelled && !answer.stop.signal.aborted)
-          throw providerStopped();
+        settleBought(options, bought, piece.value);
         return piece.value;
       }
-      if (piece.value !== '') onText(piece.value);
+      onPiece(piece.value);
     }
   } catch (error) {
-    giveUp(options, answer, error);
+    giveUp(options, bought, error);
     throw error;
   }
 }
 
 /** Headers known before the first byte. */
-function answerHeaders(answer: Answer): Record<string, string> {
-  const { ignored } = answer.request;
+function answerHeaders({ head, request, answers }: Answers): Record<string, string> {
+  const { ignored } = request;
   return {
-    'x-request-id': answer.head.id,
-    'x-assay-receipt': answer.signed.jobId,
+    'x-request-id': head.id,
+    'x-assay-receipt': answers.map(({ bought }) => bought.signed.jobId).join(','),
     ...(ignored.length > 0
       ? {
           'x-assay-ignored': ignored
@@ -326,68 +302,65 @@ function answerHeaders(answer: Answer): Record<string, string> {
   };
 }
 
-async function plainAnswer(
-  options: ChatOptions,
-  context: Context,
-  answer: Flowing,
-): Promise<Response> {
-  let text = '';
-  const envelope = await collect(options, answer, (piece) => {
-    text += piece;
-  });
-  const { head, request } = answer;
-  return context.json(
-    shape.completion({ head, text, envelope, ignored: request.ignored }),
-    200,
-    answerHeaders(answer),
+async function plainAnswers(options: ChatOptions, outgoing: Outgoing, all: Answers): Promise<void> {
+  const { head, request } = all;
+  const choices = await Promise.all(
+    all.answers.map(async (answer): Promise<shape.Choice> => {
+      let text = '';
+      const logprobs: TokenLogprob[] = [];
+      const envelope = await collect(options, answer, (piece) => {
+        text += piece.text;
+        logprobs.push(...piece.logprobs);
+      });
+      return { text, envelope, ...(hasLogprobs(request) ? { logprobs } : {}) };
+    }),
   );
+  const body = JSON.stringify(shape.completion({ head, choices, ignored: request.ignored }));
+  outgoing.writeHead(200, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(body),
+    ...answerHeaders(all),
+  });
+  outgoing.end(body);
 }
 
-function streamAnswer(
+const hasLogprobs = ({ controls }: ChatRequest): boolean => controls.topLogprobs !== undefined;
+
+/** Never throws: after the first byte a failure is a frame of its own. */
+async function streamAnswers(
   options: ChatOptions,
-  context: Context,
-  answer: Flowing,
-  done: () => void,
-): Response {
-  const encoder = new TextEncoder();
-  const { head, request } = answer;
-  const { includeUsage } = request;
-  const body = new ReadableStream<Uint8Array>({
-    async start(controller) {
-      let open = true;
-      const send = (data: object | '[DONE]'): void => {
-        if (!open) return;
-        try {
-          const text = data === '[DONE]' ? data : JSON.stringify(data);
-          controller.enqueue(encoder.encode(`data: ${text}\n\n`));
-        } catch {
-          open = false;
-        }
-      };
-      try {
-        send(shape.chunk({ head, delta: { role: 'assistant', content: '' }, includeUsage }));
-        const envelope = await collect(options, answer, (content) =>
-          send(shape.chunk({ head, delta: { content }, includeUsage })),
-        );
-        const finish = shape.finishReason(envelope);
-        const extra = shape.lastExtra(envelope, request.ignored);
-        send(shape.chunk({ head, delta: {}, finish, includeUsage, extra }));
-        if (includeUsage) send(shape.usageChunk(head, envelope));
-        send('[DONE]');
-      } catch (error) {
-        logUnexpected(options.log, error);
-        send(openAiError(error));
-      } finally {
-        done();
-        if (open) controller.close();
-      }
-    },
-    /** The client left: the job ends after what was delivered, and only that is paid. */
-    cancel: () => answer.stop.abort(),
-  });
-  return context.body(body, 200, {
-    'content-type': 'text/event-stream; charset=utf-8',
-    'cache-control': 'no-cache',
-    ...answerHeaders(answer),
-  });
+  outgoing: Outgoing,
+  all: Answers,
+): Promise<void> {
+  const { head, request, answers } = all;
+  const { includeUsage, ignored } = request;
+  const frames = gatherWrites(outgoing, { ...STREAM_HEADERS, ...answerHeaders(all) });
+  const send = (data: object): void => frames.add(`data: ${JSON.stringify(data)}\n\n`);
+  const streamOne = async (answer: Answer, index: number): Promise<ReceiptEnvelope> => {
+    const common = { head, index, includeUsage };
+    send(shape.chunk({ ...common, delta: { role: 'assistant', content: '' } }));
+    const envelope = await collect(options, answer, ({ text, logprobs }) => {
+      const rated = hasLogprobs(request) ? { logprobs } : {};
+      send(shape.chunk({ ...common, delta: { content: text }, ...rated }));
+    });
+    const extra = shape.lastExtra([envelope], ignored);
+    send(shape.chunk({ ...common, delta: {}, finish: shape.finishReason(envelope), extra }));
+    return envelope;
+  };
+  try {
+    const envelopes = await Promise.all(answers.map(streamOne));
+    if (includeUsage) send(shape.usageChunk(head, envelopes));
+    frames.add('data: [DONE]\n\n');
+  } catch (error) {
+    logUnexpected(options.log, error);
+    for (const { bought } of answers) bought.stop.abort();
+    send(openAiError(error));
+  } finally {
+    frames.end();
+  }
 }
+
+const STREAM_HEADERS = {
+  'content-type': 'text/event-stream; charset=utf-8',
+  'cache-control': 'no-cache',
+} as const;

@@ -37,7 +37,9 @@ export function createLive(): Live {
   const keepalive = setInterval(() => sendAll(': still here\n\n'), KEEPALIVE_MS);
   keepalive.unref();
   return {
-    publish: (event) => sendAll(`data: ${encodeJson(event)}\n\n`),
+    publish: (event) => {
+      if (watchers.size > 0) sendAll(`data: ${encodeJson(event)}\n\n`);
+    },
     handler: (context) => {
       if (watchers.size >= WATCHERS_MAX) return context.text('too many watchers', 503);
       let mine: ReadableStreamDefaultController<Uint8Array>;

@@ -3,7 +3,7 @@
  * the model that registered it first on chain; every other is asked by its id.
  */
 import { computeErrors, type Offer } from '@assay/compute';
-import type { ChatMessage, Tokenizer } from '@assay/model';
+import type { ChatMessage, OpenTokenMask, Tokenizer } from '@assay/model';
 import { type Hex, isHexOf } from '@assay/protocol';
 import { ParameterError } from './openai-errors.js';
 
@@ -13,6 +13,13 @@ export type OpenedModel = {
   readonly stopIds: readonly number[];
   readonly renderChat: (messages: readonly ChatMessage[]) => readonly number[];
   readonly decodeStream: Tokenizer['decodeStream'];
+  readonly tokenBytes: Tokenizer['tokenBytes'];
+  readonly vocabularySize: number;
+  /** Plain text as the model reads it, without a template. */
+  readonly encodeText: (text: string) => readonly number[];
+  /** Elements of an embedding. */
+  readonly width: number;
+  readonly openMask: OpenTokenMask;
 };
 
 /** A model as it is listed. */

@@ -1,5 +1,5 @@
 /** What `assay status` and the page show of the network: chain, contracts, providers, requests, money. */
-import type { Addresses } from '@assay/compute';
+import { type Addresses, vaultAddress } from '@assay/compute';
 import type { Hex } from '@assay/protocol';
 import {
   type IndexStore,
@@ -56,7 +56,9 @@ export function createNetworkView(options: NetworkViewOptions): NetworkView {
     status: async () => {
       const [cursor, providers, totals, pots] = [
         await readCursor(store),
-        await listProviders(store),
+        await listProviders(store, {
+          vaultOf: (provider) => vaultAddress({ vaults: options.contracts.vaults, provider }),
+        }),
         await networkTotals(store),
         await money(store),
       ];

@@ -27,6 +27,16 @@ export class ParameterError extends AssayError {
   }
 }
 
+/** A body that is not JSON, under the name that clients know. */
+export const notJson = (start: string): ParameterError =>
+  new ParameterError({
+    code: 'invalid_json',
+    message: 'The body is not JSON.',
+    param: null,
+    value: start,
+    remedy: 'Send one JSON object with content-type application/json.',
+  });
+
 /**
  * Failures that the client acts on although it did not cause them. Everything else that a provider answers is the
  * provider's fault or the gateway's, never the request's: a client must not be told to change what it sent.

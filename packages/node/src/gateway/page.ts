@@ -22,6 +22,10 @@ const SECURITY_HEADERS = {
     "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; style-src 'self'; img-src 'self' data:; worker-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'",
   'x-content-type-options': 'nosniff',
   'referrer-policy': 'no-referrer',
+  // Cross-origin isolation: the page may share memory among threads, so its checks use several.
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-embedder-policy': 'require-corp',
+  'cross-origin-resource-policy': 'same-origin',
 };
 
 type Asset = { readonly body: Uint8Array<ArrayBuffer>; readonly headers: Record<string, string> };

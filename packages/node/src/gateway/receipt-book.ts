@@ -1,11 +1,17 @@
 /**
- * Every receipt the gateway bought: booked durably by the payment ledger, then moved to the index, then checked. A
- * reader finds it from the moment the answer ends.
+ * Every receipt the gateway bought: booked durably by the payment ledger, then moved to the index, several at a time,
+ * then checked. A reader finds it from the moment the answer ends, because every reading waits for the move.
  */
 import type { RequesterContext } from '@assay/compute';
 import { deliver, settleJob } from '@assay/compute';
 import { AssayError, type Hex, type ReceiptEnvelope } from '@assay/protocol';
-import { addReceipt, getReceipt, type IndexStore, setCheck } from '../index-store/index.js';
+import {
+  addReceipts,
+  getReceipt,
+  type IndexStore,
+  type NewReceipt,
+  setCheck,
+} from '../index-store/index.js';
 import type { Logger } from '../log.js';
 import { providerPeer } from '../peers/provider-peer.js';
 import type { RequesterLedger } from '../stores/requester-store.js';
@@ -17,6 +23,15 @@ const SETTLE_INTERVAL_MS = 3_000;
 
 /** Time a receipt stays in the outbox after it is in the index: many times the index's sync interval. */
 const OUTBOX_KEEP_MS = 2_000;
+
+/**
+ * Time that a receipt waits for others: a transaction of the index costs as much for one as for twenty, and none of it
+ * is on the way of an answer.
+ */
+const MOVE_DELAY_MS = 50;
+
+/** Receipts per transaction: bounds how long the event loop is held. */
+const MOVE_COUNT_MAX = 100;
 
 export type ReceiptBookOptions = {
   readonly store: IndexStore;
@@ -42,6 +57,8 @@ export type ReceiptBook = {
   readonly find: (id: Hex) => Promise<StoredCheck>;
   /** Has the receipt re-computed now. */
   readonly check: (id: Hex) => Promise<Check>;
+  /** Resolves when every receipt so far is in the index: sums over it are whole then. */
+  readonly settled: () => Promise<void>;
   readonly stop: () => Promise<void>;
 };
 
@@ -56,40 +73,25 @@ const notFound = (id: Hex): AssayError =>
 
 export function openReceiptBook(options: ReceiptBookOptions): ReceiptBook {
   const { store, ledger, log } = options;
-  const moving = new Map<Hex, Promise<void>>();
-  /** In the index, perhaps not yet on its disk, and so still in the ledger's outbox. */
-  const moved = new Map<Hex, number>();
+  const mover = createMover(options);
   const checker = createChecker({
     verifierUrl: options.verifierUrl,
     log,
     save: async (jobId, check) => {
-      await moving.get(jobId);
-      if (check.result !== 'invalid')
-        await setCheck(store, jobId, { ...check, result: check.result });
+      await mover.settled();
+      await setCheck(store, jobId, check);
       options.publish({ type: 'check', jobId, check });
     },
   });
 
-  async function move(envelope: ReceiptEnvelope): Promise<void> {
-    await addReceipt(store, envelope, { createdAtMs: Date.now() });
-    moved.set(envelope.jobId, Date.now());
-    options.publish({ type: 'activity', item: activityOf(envelope) });
-  }
-
   function add(envelope: ReceiptEnvelope): void {
-    const { jobId } = envelope;
-    const moved = move(envelope)
-      .catch((error: unknown) =>
-        log.error({ jobId, error: String(error) }, 'receipt waits for the index'),
-      )
-      .finally(() => moving.delete(jobId));
-    moving.set(jobId, moved);
+    mover.add(envelope);
     if (options.verifierUrl !== undefined && options.draw() < options.checkShare)
       checker.enqueue(envelope);
   }
 
   async function find(id: Hex): Promise<StoredCheck> {
-    await moving.get(id);
+    await mover.settled();
     const stored = await getReceipt(store, id);
     if (stored === undefined) throw notFound(id);
     return {
@@ -99,16 +101,8 @@ export function openReceiptBook(options: ReceiptBookOptions): ReceiptBook {
     };
   }
 
-  function forgetMoved(): void {
-    for (const [jobId, atMs] of moved) {
-      if (Date.now() - atMs < OUTBOX_KEEP_MS) continue;
-      ledger.forwarded(jobId);
-      moved.delete(jobId);
-    }
-  }
-
   async function settleOpen(): Promise<void> {
-    forgetMoved();
+    mover.forget();
     for (const payment of ledger.undelivered()) {
       await deliver(options.requester, providerPeer(payment.endpoint), payment).catch(
         (error: unknown) =>
@@ -133,9 +127,75 @@ export function openReceiptBook(options: ReceiptBookOptions): ReceiptBook {
     add,
     find,
     check: async (id) => checker.check((await find(id)).envelope),
+    settled: mover.settled,
     stop: async () => {
       await settling.stop();
-      await Promise.all(moving.values());
+      await mover.settled();
+    },
+  };
+}
+
+type Mover = {
+  readonly add: (envelope: ReceiptEnvelope) => void;
+  /** Moves now what waits, and resolves when all is in the index. */
+  readonly settled: () => Promise<void>;
+  /** Empties the outbox of what is safe in the index. */
+  readonly forget: () => void;
+};
+
+/** Receipts on their way from the ledger's outbox to the index. */
+function createMover({ store, ledger, log, publish }: ReceiptBookOptions): Mover {
+  let waiting: NewReceipt[] = [];
+  let timer: NodeJS.Timeout | undefined;
+  let current: Promise<void> = Promise.resolve();
+  /** In the index, perhaps not yet on its disk, and so still in the outbox. */
+  const moved = new Map<Hex, number>();
+
+  async function moveSome(some: readonly NewReceipt[]): Promise<void> {
+    await addReceipts(store, some);
+    for (const { envelope } of some) {
+      moved.set(envelope.jobId, Date.now());
+      publish({ type: 'activity', item: activityOf(envelope) });
+    }
+  }
+
+  /** One receipt that the index refuses keeps no other back; it stays in the outbox. */
+  async function moveEach(some: readonly NewReceipt[]): Promise<void> {
+    for (const receipt of some)
+      await moveSome([receipt]).catch((error: unknown) =>
+        log.error(
+          { jobId: receipt.envelope.jobId, error: String(error) },
+          'receipt waits for the index',
+        ),
+      );
+  }
+
+  async function moveAll(): Promise<void> {
+    while (waiting.length > 0) {
+      const some = waiting.slice(0, MOVE_COUNT_MAX);
+      waiting = waiting.slice(MOVE_COUNT_MAX);
+      await moveSome(some).catch(() => moveEach(some));
+    }
+  }
+
+  function settled(): Promise<void> {
+    clearTimeout(timer);
+    timer = undefined;
+    current = current.then(moveAll);
+    return current;
+  }
+
+  return {
+    add: (envelope) => {
+      waiting.push({ envelope, createdAtMs: Date.now() });
+      timer ??= setTimeout(() => void settled(), MOVE_DELAY_MS);
+    },
+    settled,
+    forget: () => {
+      const old = [...moved].filter(([, atMs]) => Date.now() - atMs >= OUTBOX_KEEP_MS);
+      if (old.length === 0) return;
+      ledger.forwarded(old.map(([jobId]) => jobId));
+      for (const [jobId] of old) moved.delete(jobId);
     },
   };
 }

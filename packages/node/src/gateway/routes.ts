@@ -14,6 +14,7 @@ import type { ReceiptBook } from './receipt-book.js';
 export type RoutesOptions = {
   readonly guard: MiddlewareHandler | undefined;
   readonly chat: (context: Parameters<MiddlewareHandler>[0]) => Promise<Response>;
+  readonly embeddings: RoutesOptions['chat'];
   readonly catalog: ModelCatalog;
   readonly receipts: ReceiptBook;
   readonly network: NetworkView;
@@ -42,6 +43,7 @@ export function gatewayApp(options: RoutesOptions): Hono {
   app.notFound((context) => respondOpenAiError(context, noSuchAddress(context.req.path)));
   if (options.guard) app.use('*', options.guard);
   app.post('/v1/chat/completions', options.chat);
+  app.post('/v1/embeddings', options.embeddings);
   addModelRoutes(app, options);
   addReceiptRoutes(app, options);
   addNetworkRoutes(app, options);
@@ -105,15 +107,17 @@ function receiptId(text: string): Hex {
   });
 }
 
-function addNetworkRoutes(app: Hono, { network, live }: RoutesOptions): void {
-  app.get('/v1/network', async (context) =>
-    context.body(encodeJson(await network.status()), 200, JSON_TYPE),
-  );
+function addNetworkRoutes(app: Hono, { network, live, receipts }: RoutesOptions): void {
+  app.get('/v1/network', async (context) => {
+    await receipts.settled();
+    return context.body(encodeJson(await network.status()), 200, JSON_TYPE);
+  });
   app.get('/v1/network/activity', async (context) => {
     const wanted = Number(context.req.query('limit') ?? ACTIVITY_DEFAULT);
     const limit = Number.isInteger(wanted)
       ? Math.min(Math.max(wanted, 1), ACTIVITY_MAX)
       : ACTIVITY_DEFAULT;
+    await receipts.settled();
     return context.body(encodeJson({ items: await network.activity(limit) }), 200, JSON_TYPE);
   });
   app.get('/v1/network/events', live.handler);

@@ -3,7 +3,7 @@
  * hot path come from memory; the chain is asked only when money moves.
  */
 
-import { type Lane, type Market, newLane } from '@assay/compute';
+import { type Lane, type Market, newLane, vaultAddress } from '@assay/compute';
 import {
   AssayError,
   type ChannelConfig,
@@ -70,16 +70,14 @@ const lanesBusy = (provider: Hex): AssayError =>
     remedy: 'Try again in a moment.',
   });
 
-/** Spent or promised on a lane. */
-const spent = ({ paid, owed }: Lane): bigint => (paid > owed ? paid : owed);
-
 export function createWallet(options: WalletOptions): Wallet {
   const accounts = new Map<Hex, Promise<Account>>();
   const configOf = (provider: Hex): ChannelConfig => ({
     payer: options.bank.payer,
     payerAuthorizer: ZERO_ADDRESS,
-    receiver: provider,
-    receiverAuthorizer: ZERO_ADDRESS,
+    receiver: vaultAddress({ vaults: options.market.vaults, provider }),
+    // The vault can sign nothing: giving money back at once is the provider's to agree to.
+    receiverAuthorizer: provider,
     token: options.market.token,
     withdrawDelay: WITHDRAW_DELAY_MIN_SECONDS,
     salt: `0x${'00'.repeat(32)}`,
@@ -153,8 +151,7 @@ async function cover(
   account: Account,
 ): Promise<void> {
   for (;;) {
-    const used = ledger.lanes(account.channelId).reduce((sum, lane) => sum + spent(lane), 0n);
-    const missing = used + account.reserved - account.balance;
+    const missing = ledger.committed(account.channelId) + account.reserved - account.balance;
     if (missing <= 0n) return;
     account.deposit ??= (async () => {
       await bank.deposit(account.config, missing > depositAmount ? missing : depositAmount);

@@ -336,6 +336,20 @@ describe.each<[Kind, string]>([
     expect((await auditIndex(store)).identical).toBe(true);
   });
 
+  test('keeps why a receipt is invalid, and counts it as neither identical nor different', async () => {
+    const store = await newStore(kind);
+    const { jobId } = envelope(1, 120n);
+    await addReceipt(store, envelope(1, 120n), { createdAtMs: 1_000 });
+    await setCheck(store, jobId, { result: 'identical' });
+    const reason = 'The receipt does not hold: the provider did not sign it.';
+    await setCheck(store, jobId, { result: 'invalid', reason });
+    expect((await getReceipt(store, jobId))?.check).toEqual({ result: 'invalid', reason });
+    expect((await recentActivity(store))[0]?.check).toEqual({ result: 'invalid', reason });
+    expect(await networkTotals(store)).toMatchObject({ verified: 0, different: 0 });
+    await setCheck(store, jobId, { result: 'invalid', reason: `a\u0000${'b'.repeat(1_000)}` });
+    expect((await getReceipt(store, jobId))?.check?.reason).toBe(`a${'b'.repeat(199)}`);
+  });
+
   test('many receipts at once are all counted', async () => {
     const store = await newStore(kind);
     const ids = Array.from({ length: 40 }, (_, index) => index);
@@ -449,9 +463,18 @@ function envelope(id: number, price: bigint): ReceiptEnvelope {
       lane: 1,
       tier: 3,
       inputRoot: bytes32(61),
+      traceKeyHash: bytes32(64),
       inputCount: 2,
       outputCountMax: 9,
-      sampler: { tau: 0, topK: 0, topP: 0, minP: 0, seed: bytes32(1), stopIds: [2] },
+      sampler: {
+        tau: 0,
+        topK: 0,
+        topP: 0,
+        minP: 0,
+        seed: bytes32(1),
+        stopIds: [2],
+        controls: bytes32(0),
+      },
       inputPrice: 5n,
       outputPrice: 6n,
       expiresAt: 2n ** 64n - 1n,

@@ -177,7 +177,11 @@ const registrationOf = (row: ModelRow | undefined): ListedModel['registration'] 
 /** Everyone who has offered or staked, the largest stake first, with what it earned. */
 export async function listProviders(
   store: IndexStore,
-  filter: { readonly limit?: number } = {},
+  filter: {
+    readonly limit?: number;
+    /** Where a provider's channels pay to, if not to itself. */
+    readonly vaultOf?: (provider: Address) => Address;
+  } = {},
 ): Promise<ListedProvider[]> {
   const { db } = store;
   const staked = sql<string>`coalesce(staked, '0')`;
@@ -196,13 +200,15 @@ export async function listProviders(
     .execute();
   const values = found.map(({ provider }) => provider);
   const offers = await readRows(db, { table: 'offers', column: 'provider', values });
-  const earnings = await readEarnings(store, values);
+  const vaultOf = (provider: string): string =>
+    filter.vaultOf?.(getAddress(provider)).toLowerCase() ?? provider;
+  const earnings = await readEarnings(store, values.map(vaultOf));
   const usage = await readUsage(store, values.map(providerUsage));
   return found.map(({ provider, staked: stake }) => ({
     address: getAddress(provider),
     ...offeredBy(offers.filter((row) => row.provider === provider && row.active === 1)),
     stake: BigInt(stake),
-    ...earnings(provider),
+    ...earnings(vaultOf(provider)),
     usage: usage(providerUsage(provider)),
   }));
 }

@@ -17,17 +17,20 @@ import { getAddress } from 'viem';
 import type { IndexStore } from './database.js';
 import { indexArgument, receiptConflict, receiptUnknown } from './errors.js';
 import { addAmounts, insertRows, lockRow, readRows, upsertRows, type Writer } from './rows.js';
-import type { ReceiptRow, UsageRow } from './schema.js';
+import { cleanText } from './rules.js';
+import type { EnvelopeRow, ReceiptRow, UsageRow } from './schema.js';
 
-/** What a verifier found out about a receipt. */
+/** What a verifier found out about a receipt; `invalid`: it contradicts itself, whatever its tokens are. */
 export type ReceiptCheck = {
-  readonly result: 'identical' | 'different' | 'unavailable';
+  readonly result: 'identical' | 'different' | 'invalid' | 'unavailable';
   /** First differing token of the output, with what the model gives there and what the receipt says. */
   readonly position?: number;
   readonly expected?: number;
   readonly found?: number;
   readonly verifier?: Address;
   readonly seconds?: number;
+  /** What is wrong with an invalid one, in the verifier's words. */
+  readonly reason?: string;
 };
 
 export type StoredReceipt = {
@@ -55,12 +58,19 @@ export type Activity = {
 /** Most receipts in one answer; a longer history is asked for in parts. */
 const ACTIVITY_MAX = 1_000;
 const ACTIVITY_DEFAULT = 50;
-const CHECK_RESULTS: readonly unknown[] = ['identical', 'different', 'unavailable'];
+const CHECK_RESULTS: readonly unknown[] = ['identical', 'different', 'invalid', 'unavailable'];
+/** Longest reason that is kept: one sentence; a verifier is a stranger. */
+const REASON_LENGTH_MAX = 200;
 const FINISH_NAMES = Object.keys(FINISH) as (keyof typeof FINISH)[];
 
 export const NETWORK_USAGE = 'network';
 export const providerUsage = (provider: string): string => `provider:${provider.toLowerCase()}`;
 export const modelUsage = (modelId: string): string => `model:${modelId}`;
+
+/** A receipt as it comes to the index. */
+export type NewReceipt = { readonly envelope: ReceiptEnvelope; readonly createdAtMs: number };
+
+export type AddedReceipt = { readonly added: boolean; readonly envelopeHash: Hex };
 
 /**
  * Keeps a receipt. Adding the same one again changes nothing and says so; another receipt for the same job is refused
@@ -70,8 +80,49 @@ export async function addReceipt(
   store: IndexStore,
   envelope: ReceiptEnvelope,
   meta: { readonly createdAtMs: number },
-): Promise<{ readonly added: boolean; readonly envelopeHash: Hex }> {
-  const { createdAtMs } = meta;
+): Promise<AddedReceipt> {
+  const [added] = await addReceipts(store, [{ envelope, ...meta }]);
+  return added!;
+}
+
+/** {@link addReceipt} for several in one transaction: all are kept, or none. */
+export async function addReceipts(
+  store: IndexStore,
+  receipts: readonly NewReceipt[],
+): Promise<readonly AddedReceipt[]> {
+  const rows = receipts.map(rowsOf);
+  return store.db.transaction().execute(async (db) => {
+    await lockRow(db, 'receipts');
+    const values = rows.map(({ receipt }) => receipt.job_id);
+    const stored = await readRows(db, { table: 'receipts', column: 'job_id', values });
+    const known = new Map(stored.map((row) => [row.job_id, row.envelope_hash]));
+    const fresh = rows.filter(({ receipt }) => isNew(known, receipt));
+    await insertRows(
+      db,
+      'envelopes',
+      fresh.map(({ envelope }) => envelope),
+    );
+    const added = fresh.map(({ receipt }) => receipt);
+    await insertRows(db, 'receipts', added);
+    await addUsage(db, added.map(usageOfReceipt));
+    return rows.map((row) => ({
+      added: fresh.includes(row),
+      envelopeHash: row.receipt.envelope_hash as Hex,
+    }));
+  });
+}
+
+/** True the first time that a job is met; then it counts as known. */
+function isNew(known: Map<string, string>, { job_id, envelope_hash }: ReceiptRow): boolean {
+  const hash = known.get(job_id);
+  if (hash !== undefined && hash !== envelope_hash) throw receiptConflict(job_id);
+  known.set(job_id, envelope_hash);
+  return hash === undefined;
+}
+
+type ReceiptRows = { readonly receipt: ReceiptRow; readonly envelope: EnvelopeRow };
+
+function rowsOf({ envelope, createdAtMs }: NewReceipt): ReceiptRows {
   if (!Number.isSafeInteger(createdAtMs) || createdAtMs < 0)
     throw indexArgument('createdAtMs', createdAtMs, 'milliseconds since 1970');
   const canonical = decodeEnvelope(envelope);
@@ -79,23 +130,8 @@ export async function addReceipt(
     throw indexArgument('envelope', canonical.receipt.jobId, 'an envelope with one job id');
   const body = encodeJson(canonical);
   const envelopeHash: Hex = `0x${createHash('sha256').update(body).digest('hex')}`;
-  const row = receiptRow(canonical, envelopeHash, createdAtMs);
-  return store.db.transaction().execute(async (db) => {
-    await lockRow(db, 'receipts');
-    const known = await findRow(db, row.job_id);
-    if (known !== undefined && known.envelope_hash !== envelopeHash)
-      throw receiptConflict(row.job_id);
-    if (known !== undefined) return { added: false, envelopeHash };
-    await insertRows(db, 'envelopes', [{ envelope_hash: envelopeHash, body }]);
-    await insertRows(db, 'receipts', [row]);
-    await addUsage(db, row, {
-      requests: 1,
-      input_tokens: row.input_count,
-      output_tokens: row.output_count,
-      paid: row.price,
-    });
-    return { added: true, envelopeHash };
-  });
+  const receipt = receiptRow(canonical, envelopeHash, createdAtMs);
+  return { receipt, envelope: { envelope_hash: envelopeHash, body } };
 }
 
 /** Records what a check found; a later check replaces an earlier one. */
@@ -113,7 +149,8 @@ export async function setCheck(store: IndexStore, jobId: Hex, check: ReceiptChec
       .execute();
     const moved = (result: string): number =>
       Number(check.result === result) - Number(row.check_result === result);
-    await addUsage(db, row, { verified: moved('identical'), different: moved('different') });
+    const amounts = { verified: moved('identical'), different: moved('different') };
+    await addUsage(db, [{ row, amounts }]);
   });
 }
 
@@ -213,19 +250,30 @@ const NO_USAGE: Omit<UsageRow, 'usage_id'> = {
   different: 0,
 };
 
-/** Adds to the sums of the network, of the receipt's provider and of its model. */
-async function addUsage(db: Writer, row: ReceiptRow, amounts: Partial<UsageRow>): Promise<void> {
-  const values = usageIds(row);
+type Usage = { readonly row: ReceiptRow; readonly amounts: Partial<UsageRow> };
+
+const usageOfReceipt = (row: ReceiptRow): Usage => ({
+  row,
+  amounts: {
+    requests: 1,
+    input_tokens: row.input_count,
+    output_tokens: row.output_count,
+    paid: row.price,
+  },
+});
+
+/** Adds to the sums of the network, of the receipts' providers and of their models. */
+async function addUsage(db: Writer, usages: readonly Usage[]): Promise<void> {
+  const values = [...new Set(usages.flatMap(({ row }) => usageIds(row)))];
   const stored = await readRows(db, { table: 'usage', column: 'usage_id', values });
-  const rows = values.map((usage_id) =>
-    addAmounts(
-      stored.find((usage) => usage.usage_id === usage_id) ?? { usage_id, ...NO_USAGE },
-      amounts,
-      1,
-    ),
-  );
+  const sums = new Map(stored.map((usage) => [usage.usage_id, usage]));
+  for (const { row, amounts } of usages)
+    for (const usage_id of usageIds(row)) {
+      const sum = sums.get(usage_id) ?? { usage_id, ...NO_USAGE };
+      sums.set(usage_id, addAmounts(sum, amounts, 1));
+    }
   const columns = Object.keys(NO_USAGE);
-  await upsertRows(db, { table: 'usage', keys: ['usage_id'], columns, rows });
+  await upsertRows(db, { table: 'usage', keys: ['usage_id'], columns, rows: [...sums.values()] });
 }
 
 const usageIds = (row: ReceiptRow): string[] => [
@@ -253,9 +301,9 @@ export async function countUsage(store: IndexStore): Promise<Map<string, UsageRo
 }
 
 function encodeCheck(check: ReceiptCheck): string {
-  const { result, position, expected, found, verifier, seconds } = check;
+  const { result, position, expected, found, verifier, seconds, reason } = check;
   if (!CHECK_RESULTS.includes(result))
-    throw indexArgument('check result', result, 'identical, different or unavailable');
+    throw indexArgument('check result', result, 'identical, different, invalid or unavailable');
   for (const [name, value] of Object.entries({ position, expected, found }))
     if (value !== undefined && !(Number.isSafeInteger(value) && value >= 0))
       throw indexArgument(`check ${name}`, value, 'a count');
@@ -263,7 +311,10 @@ function encodeCheck(check: ReceiptCheck): string {
     throw indexArgument('check seconds', seconds, 'a duration');
   if (verifier !== undefined && !isHexOf(verifier, 20))
     throw indexArgument('check verifier', verifier, 'an address');
-  return JSON.stringify({ result, position, expected, found, verifier, seconds });
+  if (reason !== undefined && typeof reason !== 'string')
+    throw indexArgument('check reason', reason, 'a sentence');
+  const kept = reason === undefined ? undefined : cleanText(reason).slice(0, REASON_LENGTH_MAX);
+  return JSON.stringify({ result, position, expected, found, verifier, seconds, reason: kept });
 }
 
 const decodeCheck = (detail: string): ReceiptCheck | undefined =>

@@ -200,7 +200,7 @@ function applyModels(state: State, event: EventOf<'modelRegistry'>): void {
     registrant: lower(registrant),
     uri: cleanText(uri),
     weights_root: model.weightsRoot,
-    graph_hash: model.graphHash,
+    graph_root: model.graphRoot,
     tables_root: model.tablesRoot,
     tokenizer_hash: model.tokenizerHash,
     template_hash: model.templateHash,

@@ -13,7 +13,7 @@
  */
 
 /** Raised when a table changes its meaning; another version is refused, never reinterpreted. */
-export const SCHEMA_VERSION = '1';
+export const SCHEMA_VERSION = '2';
 
 export type CursorRow = {
   readonly id: number;
@@ -63,7 +63,7 @@ export type ModelRow = {
   readonly registrant: string;
   readonly uri: string;
   readonly weights_root: string;
-  readonly graph_hash: string;
+  readonly graph_root: string;
   readonly tables_root: string;
   readonly tokenizer_hash: string;
   readonly template_hash: string;
@@ -177,7 +177,7 @@ export type ReceiptRow = {
   readonly price: string;
   readonly finish: number;
   readonly created_at_ms: number;
-  /** `identical`, `different`, `unavailable`, or empty while nobody checked. */
+  /** `identical`, `different`, `invalid`, `unavailable`, or empty while nobody checked. */
   readonly check_result: string;
   /** JSON of the check, or empty. */
   readonly check_detail: string;
@@ -239,7 +239,7 @@ create index if not exists offers_model on offers (model_id);
 create index if not exists offers_provider on offers (provider);
 create table if not exists models (
   model_id text primary key, registrant text not null, uri text not null, weights_root text not null,
-  graph_hash text not null, tables_root text not null, tokenizer_hash text not null,
+  graph_root text not null, tables_root text not null, tokenizer_hash text not null,
   template_hash text not null, bounds_hash text not null, spec_id text not null,
   block_number bigint not null);
 create table if not exists channels (

@@ -1,5 +1,4 @@
 /** A provider at the other end of an HTTP connection, as `compute` wants to see it. */
-import { createInterface } from 'node:readline';
 import { decodeEnvelope, decodeJobEvent, type ProviderPeer } from '@assay/compute';
 import {
   AssayError,
@@ -11,9 +10,13 @@ import {
   type ProviderInfo,
 } from '@assay/protocol';
 import { ANSWER_BYTES_MAX, fetchJson, openAnswer, readBody, refusal } from './http-client.js';
+import { readLines } from './lines.js';
 
 /** Silence in a stream after which the provider counts as dead. */
 const STREAM_SILENCE_MS = 60_000;
+
+/** An event is 32 tokens with what was asked about them, or a vector; far below this. */
+const LINE_LENGTH_MAX = 1024 * 1024;
 
 export const providerPeer = (endpoint: string): ProviderPeer => ({
   start: (request) => startJob(endpoint, request),
@@ -48,13 +51,8 @@ async function* startJob(endpoint: string, request: JobRequest): AsyncGenerator<
   if (answer.statusCode !== 200)
     throw refusal(url, answer, (await readBody(answer, ANSWER_BYTES_MAX)).toString('utf8'));
   try {
-    for await (const line of createInterface({
-      input: answer,
-      crlfDelay: Number.POSITIVE_INFINITY,
-    })) {
-      if (line !== '') yield decodeJobEvent(decodeJson(line));
-    }
-    if (!answer.complete) throw new Error('the connection was cut');
+    for await (const line of readLines(answer, LINE_LENGTH_MAX))
+      yield decodeJobEvent(decodeJson(line));
   } catch (cause) {
     if (cause instanceof AssayError) throw cause;
     throw new AssayError({

@@ -2,7 +2,14 @@
  * Turns vouchers into money: from time to time claims every lane whose voucher is ahead of the chain, pays out in the
  * same transaction, and posts the root of the receipts since the last epoch.
  */
-import { claimLanes, type LaneClaim, postEpochRoot, readChannel } from '@assay/compute';
+import {
+  claimLanes,
+  collectVault,
+  type LaneClaim,
+  postEpochRoot,
+  readChannel,
+  readVault,
+} from '@assay/compute';
 import {
   type ChannelConfig,
   computeDomain,
@@ -63,6 +70,19 @@ async function claimOnce(options: ClaimsOptions): Promise<void> {
     log.info({ lanes: claimed.length }, 'claimed');
   }
   await postEpoch(options);
+  await collectDue(options);
+}
+
+/** Has the vault pay what has waited long enough, or start a batch with what came in. */
+async function collectDue({ access, log }: ClaimsOptions): Promise<void> {
+  const { read, write, market } = access;
+  const vault = { vaults: market.vaults, provider: write.account.address };
+  const { amount, readyAt, held } = await readVault(read, { ...vault, token: market.token });
+  const { timestamp } = await read.getBlock();
+  const due = amount === 0n ? held > 0n : timestamp >= readyAt;
+  if (!due) return;
+  await collectVault(write, vault);
+  log.info({ paid: amount }, 'collected');
 }
 
 /** Vouchers that are worth more than the chain has paid. */

@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RequesterContext, Signer } from '@assay/compute';
-import { openTokenizerOnly } from '@assay/model';
+import { encodePlainText, openTokenizerOnly, tokenMasks } from '@assay/model';
 import { type Hex, toHex } from '@assay/protocol';
 import type { Hono, MiddlewareHandler } from 'hono';
 import { LOCAL_CHAIN_ID } from '../chain/index.js';
@@ -19,6 +19,7 @@ import {
 } from '../chain-access.js';
 import { createBank } from '../gateway/bank.js';
 import { chatHandler } from '../gateway/chat.js';
+import { embeddingHandler } from '../gateway/embeddings.js';
 import { createLive, type Live } from '../gateway/live.js';
 import { type MarketView, openMarketView } from '../gateway/market-view.js';
 import { createCatalog, type ModelCatalog, type OpenedModel } from '../gateway/model-catalog.js';
@@ -168,7 +169,7 @@ function appOf(parts: AppParts): Hono {
     verifierUrl: options.verifier,
     contracts: access.deployment.addresses,
   });
-  const chat = chatHandler({
+  const buying = {
     requester,
     wallet,
     catalog,
@@ -177,7 +178,9 @@ function appOf(parts: AppParts): Hono {
     onProviderFailed: market.reportFailure,
     log,
     nowMs: Date.now,
-  });
+  };
+  const chat = chatHandler(buying);
+  const embeddings = embeddingHandler(buying);
   const endpointsOf = (modelId: Hex): string[] =>
     market.offers(modelId).map(({ endpoint }) => endpoint);
   const modelPath = (modelId: Hex): Promise<string> =>
@@ -243,12 +246,17 @@ function catalogOf(home: string, market: MarketView): ModelCatalog {
         modelId,
         offers.map(({ endpoint }) => endpoint),
       );
-      const { chat, tokenizer, contextLength, name } = openTokenizerOnly(readFileSync(path));
+      const { chat, tokenizer, contextLength, name, width } = openTokenizerOnly(readFileSync(path));
       return {
         info: { modelId, contextLength, name },
         stopIds: tokenizer.eosIds,
         renderChat: (messages) => chat.renderChat(messages),
         decodeStream: () => tokenizer.decodeStream(),
+        tokenBytes: tokenizer.tokenBytes,
+        vocabularySize: tokenizer.vocabularySize,
+        encodeText: (text) => encodePlainText(tokenizer, text),
+        width,
+        openMask: tokenMasks(tokenizer),
       };
     },
   });

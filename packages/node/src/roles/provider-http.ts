@@ -19,7 +19,6 @@ import {
 } from '@assay/compute';
 import {
   AssayError,
-  decodeJson,
   encodeJson,
   type Hex,
   isHexOf,
@@ -29,12 +28,16 @@ import {
 import type { HttpBindings } from '@hono/node-server';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { Hono } from 'hono';
-import { readIncomingText, respondError } from '../http-errors.js';
+import { gatherWrites } from '../gathered-writes.js';
+import { readIncomingJson, respondError } from '../http-errors.js';
 import type { Logger } from '../log.js';
 
 /** A job request is token ids, at most 131,072 of up to 7 characters each. */
 const JOB_BYTES_MAX = 2 * 1024 * 1024;
 const VOUCHER_BYTES_MAX = 4 * 1024;
+
+/** Time that `accepted` waits for the first tokens: on its own it only wakes the reader for nothing. */
+const ACCEPTED_DELAY_MS = 20;
 
 export type ProviderHttpOptions = {
   readonly provider: Provider;
@@ -60,16 +63,15 @@ export function providerApp(options: ProviderHttpOptions): Hono<{ Bindings: Http
   app.post('/v1/jobs', async (context) => {
     if (provider.running.size >= options.queueMax)
       throw computeErrors.overloaded(provider.running.size);
-    const request = decodeJobRequest(
-      parseBody(await readIncomingText(context.env.incoming, JOB_BYTES_MAX)),
-    );
+    const body = await readIncomingJson(context.env.incoming, { bytesMax: JOB_BYTES_MAX });
+    const request = decodeJobRequest(body);
     const admitted = await admitJob(provider, request);
     void writeJobStream(options, admitted, context.env.outgoing);
     return RESPONSE_ALREADY_SENT;
   });
   app.post('/v1/jobs/:jobId/vouchers', async (context) => {
-    const body = await readIncomingText(context.env.incoming, VOUCHER_BYTES_MAX);
-    const voucher = decodeSignedVoucher(parseBody(body));
+    const body = await readIncomingJson(context.env.incoming, { bytesMax: VOUCHER_BYTES_MAX });
+    const voucher = decodeSignedVoucher(body);
     const lane = await payJob(provider, idOf(context.req.param('jobId')), voucher);
     const accepted = { lane: lane.lane, maxClaimableAmount: lane.paid };
     return context.body(encodeJson(accepted), 200, JSON_TYPE);
@@ -92,14 +94,6 @@ export function providerApp(options: ProviderHttpOptions): Hono<{ Bindings: Http
 }
 
 const JSON_TYPE = { 'content-type': 'application/json' } as const;
-
-function parseBody(text: string): unknown {
-  try {
-    return decodeJson(text);
-  } catch {
-    throw computeErrors.malformedMessage('body', text.slice(0, 40));
-  }
-}
 
 function idOf(text: string): Hex {
   if (!isHexOf(text, 32)) throw computeErrors.malformedMessage('id', text);
@@ -127,7 +121,7 @@ export function fileResponse(path: string): Response {
   });
 }
 
-/** One line per event, written as it comes. A reader that goes away ends the job: see `streamJob`. */
+/** One line per event. A reader that goes away ends the job: see `streamJob`. */
 async function writeJobStream(
   { provider, log }: ProviderHttpOptions,
   admitted: AdmittedJob,
@@ -141,17 +135,20 @@ async function writeJobStream(
     void events.return();
   };
   response.on('close', () => response.writableFinished || leave());
-  response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+  const lines = gatherWrites(response, { 'content-type': 'application/x-ndjson' });
   try {
     for await (const event of events) {
-      if (!response.write(`${encodeJson(event)}\n`)) await drained(response);
+      lines.add(lineOf(event), event.type === 'accepted' ? ACCEPTED_DELAY_MS : 0);
+      if (response.writableNeedDrain) await drained(response);
     }
   } catch (error) {
-    response.write(`${encodeJson(errorEvent(error))}\n`);
+    lines.add(lineOf(errorEvent(error)));
     log.warn({ jobId, error: String(error) }, 'job broke off');
   }
-  response.end();
+  lines.end();
 }
+
+const lineOf = (event: JobEvent): string => `${encodeJson(event)}\n`;
 
 /** Resolves when the reader has caught up, or has gone. */
 const drained = (response: ServerResponse): Promise<void> =>

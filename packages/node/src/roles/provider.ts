@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   createProvider,
+  createVault,
   depositStake,
   type Generate,
   type ProviderContext,
@@ -58,6 +59,7 @@ export type ProviderRoleOptions = {
   readonly stake: number;
   readonly queue: number;
   readonly threads: number;
+  readonly draft?: string;
   readonly claimSeconds: number;
 };
 
@@ -75,6 +77,7 @@ export async function startProvider(
   log: Logger,
   wrap: (generate: Generate) => Generate = (generate) => generate,
 ): Promise<RunningRole> {
+  assertTypable(options);
   const home = openHome(options.home);
   const { account, signer } = loadKey(home, 'provider');
   const access = await connectRole(home, resolveRpc(home, options.rpc), account);
@@ -128,12 +131,35 @@ export async function startProvider(
   };
 }
 
-/** A name that can be typed: `Assay Mini` becomes `assay-mini`. */
+/** A name that can be typed: `Assay Mini` becomes `assay-mini`; a file without one serves as `model`. */
 const slug = (name: string): string =>
   name
     .toLowerCase()
     .replace(/[^\w.:-]+/g, '-')
-    .slice(0, 64);
+    .slice(0, NAME_LENGTH_MAX) || 'model';
+
+/** What people type after `--model` and programs put into URLs. */
+const NAME_LENGTH_MAX = 64;
+const NAME = new RegExp(`^[\\w.:-]{1,${NAME_LENGTH_MAX}}$`);
+
+/** Refuses a name or an endpoint that others could not use, before anything is opened or put on chain. */
+function assertTypable({ name, endpoint }: ProviderRoleOptions): void {
+  if (name !== undefined && !NAME.test(name)) {
+    throw invalidOption('--name', name, `Use 1 to ${NAME_LENGTH_MAX} letters, digits, or _ . : -`);
+  }
+  if (endpoint !== undefined && !/^https?:\/\/[^/]/.test(endpoint)) {
+    throw invalidOption('--endpoint', endpoint, 'Give the http or https URL that others reach.');
+  }
+}
+
+const invalidOption = (option: string, value: string, remedy: string): AssayError =>
+  new AssayError({
+    code: 'invalid_value',
+    fault: 'user',
+    message: `${option} cannot be used.`,
+    value,
+    remedy,
+  });
 
 type Opened = {
   readonly engine: EngineHost;
@@ -158,7 +184,7 @@ async function openServedModel(home: string, options: ProviderRoleOptions): Prom
     fileSize: file.info.fileSize,
   };
   return {
-    engine: await startEngine({ modelPath: path, threads: options.threads }),
+    engine: await startEngine({ modelPath: path, threads: options.threads, draft: options.draft }),
     file,
     info,
     path,
@@ -167,8 +193,8 @@ async function openServedModel(home: string, options: ProviderRoleOptions): Prom
 
 const generateWith =
   (engine: EngineHost): Generate =>
-  ({ job, inputTokens, signal }) =>
-    engine.run({ inputTokens, outputCountMax: job.outputCountMax, sampler: job.sampler, signal });
+  ({ job: { outputCountMax, sampler }, inputTokens, controls, signal }) =>
+    engine.run({ inputTokens, outputCountMax, sampler, controls, signal });
 
 const providerInfo = (
   access: ChainAccess,
@@ -235,6 +261,7 @@ async function makeKnown({ access, file, info, endpoint, options }: Introduction
     file,
     `${endpoint}/v1/models/${info.modelId}/file#${encodeURIComponent(info.name)}`,
   );
+  await createVault(write, { vaults: addresses.vaults, provider: write.account.address });
   await withdrawOtherOffers(access, info.modelId);
   await publishOffer(write, {
     offers: addresses.offers,

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { AssayError } from '@assay/protocol';
+import { EXIT } from '../cli/output.js';
 import { roleFolder } from '../home.js';
 import type { Logger } from '../log.js';
 import type { ReadyLine } from './role-process.js';
@@ -130,7 +131,7 @@ function stopChild(child: ChildProcess): Promise<void> {
 function readReady(child: ChildProcess, spec: RoleSpec, home: string): Promise<ReadyLine> {
   const log = join(home, 'logs', `${spec.name}.log`);
   return new Promise((resolve, reject) => {
-    const fail = (value: string, error?: ReturnType<AssayError['toJSON']>): void => {
+    const fail = (value: string, error?: Refusal): void => {
       clearTimeout(timer);
       reject(roleFailed(spec.name, value, log, error));
     };
@@ -138,8 +139,12 @@ function readReady(child: ChildProcess, spec: RoleSpec, home: string): Promise<R
       child.kill('SIGKILL');
       fail(`not ready after ${READY_TIMEOUT_MS / 1000} s`);
     }, READY_TIMEOUT_MS);
-    let refusal: ReturnType<AssayError['toJSON']> | undefined;
-    child.once('exit', (code, signal) => fail(`ended with ${signal ?? code}`, refusal));
+    let refusal: RefusalDocument | undefined;
+    child.once('exit', (code, signal) => {
+      // The child's exit code says whose fault its error was; without an error of ours it says nothing.
+      const fault = code === EXIT.refused ? 'user' : 'platform';
+      fail(`ended with ${signal ?? code}`, refusal && { ...refusal, fault });
+    });
     createInterface({ input: child.stdout! }).on('line', (line) => {
       const message = parseLine(line);
       if (message?.error) refusal = message.error;
@@ -151,7 +156,12 @@ function readReady(child: ChildProcess, spec: RoleSpec, home: string): Promise<R
   });
 }
 
-type RoleLine = { ready?: string; error?: ReturnType<AssayError['toJSON']> };
+type RefusalDocument = ReturnType<AssayError['toJSON']>;
+
+/** Why a role did not start, in its own words. */
+type Refusal = RefusalDocument & { readonly fault: 'user' | 'platform' };
+
+type RoleLine = { ready?: string; error?: RefusalDocument };
 
 function parseLine(line: string): RoleLine | undefined {
   try {
@@ -161,15 +171,10 @@ function parseLine(line: string): RoleLine | undefined {
   }
 }
 
-const roleFailed = (
-  name: string,
-  value: string,
-  log: string,
-  refusal?: ReturnType<AssayError['toJSON']>,
-): AssayError =>
+const roleFailed = (name: string, value: string, log: string, refusal?: Refusal): AssayError =>
   new AssayError({
     code: refusal?.code ?? 'role_failed',
-    fault: 'platform',
+    fault: refusal?.fault ?? 'platform',
     message: refusal?.message ?? `The ${name} did not start.`,
     value: refusal?.value ?? value,
     remedy: refusal?.remedy ?? `Read ${log}, or run \`assay doctor\`.`,

@@ -78,7 +78,7 @@ export function verifierApp(
   });
   app.get('/v1/verifier', (context) => context.json({ ready: true }));
   app.post('/v1/verify', async (context) => {
-    const body = await readRequestJson(context.req.raw, ENVELOPE_BYTES_MAX);
+    const body = await readRequestJson(context.req.raw, { bytesMax: ENVELOPE_BYTES_MAX });
     const answer = await verify(decodeEnvelope(body));
     return context.body(encodeJson(answer), 200, { 'content-type': 'application/json' });
   });

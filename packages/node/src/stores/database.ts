@@ -23,13 +23,29 @@ export function closeDatabase(database: Sqlite): void {
   database.close();
 }
 
+/** Runs a change in one transaction; nothing of it stays if it throws. The statements are parsed once. */
+export function transactionsOf(database: Sqlite): (change: () => void) => void {
+  const begin = database.prepare('BEGIN IMMEDIATE');
+  const commit = database.prepare('COMMIT');
+  const rollback = database.prepare('ROLLBACK');
+  return (change) => {
+    begin.run();
+    try {
+      change();
+      commit.run();
+    } catch (error) {
+      rollback.run();
+      throw error;
+    }
+  };
+}
+
 /** Records by text key; values are protocol JSON (`bigint` safe). */
 export type RecordTable<T> = {
   readonly get: (key: string) => T | undefined;
   readonly put: (key: string, value: T) => void;
   readonly remove: (key: string) => void;
   readonly all: () => readonly T[];
-  readonly withPrefix: (prefix: string) => readonly T[];
 };
 
 type Row = { readonly value: string };
@@ -44,11 +60,7 @@ export function recordTable<T>(database: Sqlite, name: string): RecordTable<T> {
     `INSERT INTO ${name} (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value`,
   );
   const remove = database.prepare(`DELETE FROM ${name} WHERE key = ?`);
-  const range = database.prepare(
-    `SELECT value FROM ${name} WHERE key >= ? AND key < ? ORDER BY key`,
-  );
   const all = database.prepare(`SELECT value FROM ${name} ORDER BY key`);
-  const read = (rows: unknown[]): T[] => (rows as Row[]).map(({ value }) => decodeJson(value) as T);
   return {
     get: (key) => {
       const row = get.get(key) as Row | undefined;
@@ -56,7 +68,6 @@ export function recordTable<T>(database: Sqlite, name: string): RecordTable<T> {
     },
     put: (key, value) => void put.run(key, encodeJson(value)),
     remove: (key) => void remove.run(key),
-    all: () => read(all.all()),
-    withPrefix: (prefix) => read(range.all(prefix, `${prefix}\uffff`)),
+    all: () => (all.all() as Row[]).map(({ value }) => decodeJson(value) as T),
   };
 }

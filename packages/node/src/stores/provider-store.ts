@@ -1,7 +1,15 @@
 /** Durable memory of a provider: lanes, vouchers, paid parts of open jobs, receipts. */
-import type { Lane, OpenJob, ProviderStore } from '@assay/compute';
-import type { ChannelConfig, Hex, ReceiptEnvelope, SignedLaneVoucher } from '@assay/protocol';
+import type { OpenJob, ProviderStore } from '@assay/compute';
+import {
+  type ChannelConfig,
+  decodeJson,
+  encodeJson,
+  type Hex,
+  type ReceiptEnvelope,
+  type SignedLaneVoucher,
+} from '@assay/protocol';
 import { closeDatabase, openDatabase, recordTable } from './database.js';
+import { laneTable } from './lane-table.js';
 
 /** What the settlement loop needs beyond {@link ProviderStore}. */
 export type ProviderLedger = ProviderStore & {
@@ -16,80 +24,78 @@ export type ProviderLedger = ProviderStore & {
 
 export type SequencedReceipt = { readonly sequence: number; readonly envelope: ReceiptEnvelope };
 
-/** `owed` and `paid` are amounts that JSON readers cannot tell from text, so lanes are stored as text fields. */
-type LaneRecord = Omit<Lane, 'paid' | 'owed'> & { readonly paid: string; readonly owed: string };
+/** Channels remembered as saved; more are looked up on disk again. */
+const SAVED_MAX = 4_096;
 
-export const laneToRecord = (lane: Lane): LaneRecord => ({
-  ...lane,
-  paid: lane.paid.toString(),
-  owed: lane.owed.toString(),
+type ReceiptRow = { readonly sequence: number; readonly body: string };
+
+const sequenced = ({ sequence, body }: ReceiptRow): SequencedReceipt => ({
+  sequence,
+  envelope: decodeJson(body) as ReceiptEnvelope,
 });
-
-export const laneFromRecord = (record: LaneRecord): Lane => ({
-  ...record,
-  paid: BigInt(record.paid),
-  owed: BigInt(record.owed),
-});
-
-export const laneKey = (channelId: Hex, lane: number): string => `${channelId}/${lane}`;
 
 export function openProviderStore(path: string): ProviderLedger {
   const database = openDatabase(path);
-  const lanes = recordTable<LaneRecord>(database, 'lanes');
-  const vouchers = recordTable<SignedLaneVoucher>(database, 'vouchers');
+  const lanes = laneTable(database);
   const channels = recordTable<ChannelConfig>(database, 'channels');
   const openJobs = recordTable<OpenJob>(database, 'open_jobs');
-  const receipts = recordTable<ReceiptEnvelope>(database, 'receipts');
   const notes = recordTable<string>(database, 'notes');
   database.exec(
-    'CREATE TABLE IF NOT EXISTS receipt_order (sequence INTEGER PRIMARY KEY AUTOINCREMENT, job_id TEXT NOT NULL UNIQUE)',
+    `CREATE TABLE IF NOT EXISTS receipt_log (
+       sequence INTEGER PRIMARY KEY, job_id TEXT NOT NULL UNIQUE, body TEXT NOT NULL
+     )`,
   );
-  const addOrder = database.prepare('INSERT OR IGNORE INTO receipt_order (job_id) VALUES (?)');
-  const readOrder = database.prepare(
-    'SELECT sequence, job_id FROM receipt_order WHERE sequence > ? ORDER BY sequence',
+  const addReceipt = database.prepare(
+    'INSERT INTO receipt_log (job_id, body) VALUES (?, ?) ON CONFLICT (job_id) DO NOTHING',
   );
-
-  const putLane = (lane: Lane): void =>
-    lanes.put(laneKey(lane.channelId, lane.lane), laneToRecord(lane));
-  const saveLane = database.transaction(
-    (lane: Lane, voucher: SignedLaneVoucher | undefined, open: OpenJob | undefined): void => {
-      putLane(lane);
-      if (voucher) vouchers.put(laneKey(lane.channelId, lane.lane), voucher);
-      if (open) openJobs.put(open.jobId, open);
-    },
+  const readReceipt = database.prepare('SELECT sequence, body FROM receipt_log WHERE job_id = ?');
+  const readAfter = database.prepare(
+    'SELECT sequence, body FROM receipt_log WHERE sequence > ? ORDER BY sequence',
   );
-  const finishJob = database.transaction((envelope: ReceiptEnvelope, lane: Lane): void => {
-    receipts.put(envelope.jobId, envelope);
-    addOrder.run(envelope.jobId);
-    openJobs.remove(envelope.jobId);
-    putLane(lane);
-  });
+  /** Jobs with a row in `open_jobs`: most end before their first increment and never get one. */
+  const open = new Set(openJobs.all().map(({ jobId }) => jobId));
+  /** Channels whose terms are on disk: every job names its channel again. */
+  const saved = new Set<Hex>();
+  const close = (jobId: Hex): void => {
+    if (open.has(jobId)) openJobs.remove(jobId);
+  };
   return {
     saveChannel: (channelId, config) => {
+      if (saved.has(channelId)) return;
       if (channels.get(channelId) === undefined) channels.put(channelId, config);
+      if (saved.size >= SAVED_MAX) saved.clear();
+      saved.add(channelId);
     },
     loadChannel: channels.get,
-    loadLane: (channelId, lane) => {
-      const record = lanes.get(laneKey(channelId, lane));
-      return record === undefined ? undefined : laneFromRecord(record);
+    loadLane: lanes.load,
+    saveLane: (lane, voucher, job) => {
+      lanes.commit(() => {
+        lanes.put(lane, voucher);
+        if (job) openJobs.put(job.jobId, job);
+      });
+      if (job) open.add(job.jobId);
     },
-    saveLane: (lane, voucher, open) => saveLane(lane, voucher, open),
-    loadVoucher: (channelId, lane) => vouchers.get(laneKey(channelId, lane)),
-    committed: (channelId) =>
-      lanes
-        .withPrefix(`${channelId}/`)
-        .map(laneFromRecord)
-        .reduce((sum, { paid, owed }) => sum + (paid > owed ? paid : owed), 0n),
+    loadVoucher: lanes.voucher,
+    committed: lanes.committed,
     openJobs: openJobs.all,
-    dropOpenJob: (jobId) => openJobs.remove(jobId),
-    finishJob: (envelope, lane) => finishJob(envelope, lane),
-    loadReceipt: (jobId) => receipts.get(jobId),
-    vouchers: vouchers.all,
-    receiptsAfter: (sequence) =>
-      (readOrder.all(sequence) as { sequence: number; job_id: string }[]).map((row) => ({
-        sequence: row.sequence,
-        envelope: receipts.get(row.job_id)!,
-      })),
+    dropOpenJob: (jobId) => {
+      close(jobId);
+      open.delete(jobId);
+    },
+    finishJob: (envelope, lane) => {
+      lanes.commit(() => {
+        addReceipt.run(envelope.jobId, encodeJson(envelope));
+        close(envelope.jobId);
+        lanes.put(lane);
+      });
+      open.delete(envelope.jobId);
+    },
+    loadReceipt: (jobId) => {
+      const row = readReceipt.get(jobId) as ReceiptRow | undefined;
+      return row === undefined ? undefined : sequenced(row).envelope;
+    },
+    vouchers: lanes.vouchers,
+    receiptsAfter: (sequence) => (readAfter.all(sequence) as ReceiptRow[]).map(sequenced),
     readNote: notes.get,
     writeNote: notes.put,
     close: () => closeDatabase(database),

@@ -29,6 +29,8 @@ export type KernelBench = {
     fields: InstructionFields<Name>,
     frame?: Partial<Record<FrameField, number>>,
   ): number;
+  /** The words of a frame for one row at that position of a session with this page table. */
+  rowAt(position: number, table?: number): { readonly positions: number; readonly tables: number };
   int16(at: number, count: number): Int16Array;
   int32(at: number, count: number): Int32Array;
   int64(at: number, count: number): BigInt64Array;
@@ -76,6 +78,10 @@ export function createKernelBench(): KernelBench {
       kernels.call(fixed.meeting, fixed.program, fixed.frame, 1);
       return words[fixed.saturations / 4]!;
     },
+    rowAt: (position, table = 0) => ({
+      positions: bench.put(Uint32Array.of(position)),
+      tables: bench.put(Uint32Array.of(table)),
+    }),
     int16: (at, count) => new Int16Array(arena.memory.buffer, at, count),
     int32: (at, count) => new Int32Array(arena.memory.buffer, at, count),
     int64: (at, count) => new BigInt64Array(arena.memory.buffer, at, count),

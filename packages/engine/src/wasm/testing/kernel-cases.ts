@@ -143,6 +143,25 @@ function row16Room(bench: KernelBench, count: number) {
   };
 }
 
+const drawGains = (draw: Draw, count: number) => ({
+  data: Int32Array.from({ length: count }, () => Number(draw.wide(24))),
+  exponent: draw.below(60) - 45,
+});
+
+/** Room for a row of sums that an instruction writes, and a reader of it. */
+function sumsRoom(bench: KernelBench, count: number) {
+  const sums = {
+    values: bench.room(8 * count),
+    exponents: bench.room(4),
+    masks: bench.room(16),
+    stride: count,
+  };
+  return {
+    fields: { outValues: sums.values, outExponents: sums.exponents, outMasks: sums.masks },
+    read: () => readSums(bench, sums, 0),
+  };
+}
+
 const drawWidth = (draw: Draw): number => 32 * (1 + draw.below(8));
 
 export const KERNEL_CASES = {
@@ -211,7 +230,7 @@ export const KERNEL_CASES = {
     const out = bench.room(heads * padded * 2);
     const outExponents = bench.room(heads * 4);
     const target = { steps: bench.put(steps), out, outExponents, offset: 0 };
-    bench.run('query', { ...fields, heads, headSize, ...target }, { position });
+    bench.run('query', { ...fields, heads, headSize, ...target }, bench.rowAt(position));
     return compareHeads(seed, wanted, {
       exponents: bench.int32(outExponents, heads),
       head: (h) => bench.int16(out + h * padded * 2, padded),
@@ -228,7 +247,7 @@ export const KERNEL_CASES = {
     const pages = bench.put(Uint32Array.of(page));
     const position = draw.below(PAGE_POSITIONS);
     const target = { steps: 0, out: 0, outExponents: 0, offset: 0 };
-    bench.run('values', { ...fields, heads, headSize, ...target }, { position, pages });
+    bench.run('values', { ...fields, heads, headSize, ...target }, bench.rowAt(position, pages));
     const padded = paddedHead(headSize);
     const bytes = heads * PAGE_POSITIONS * padded * 2;
     return compareHeads(seed, wanted, {
@@ -279,6 +298,39 @@ export const KERNEL_CASES = {
     const logits = bench.room(4 * count);
     bench.run('logits', { ...fields, count }, { logits });
     return compare('values', seed, ops.logits(row), bench.int32(logits, count));
+  },
+
+  bias(bench, seed) {
+    const draw = drawFrom(seed);
+    const count = 4 * (1 + draw.below(50));
+    const { row, fields } = drawSums(bench, draw, count);
+    const vector = drawGains(draw, count);
+    const wanted = ops.bias(row, vector);
+    const room = sumsRoom(bench, count);
+    const given = { vector: bench.put(vector.data), vectorExponent: vector.exponent };
+    bench.run('bias', { ...fields, width: count, ...given, ...room.fields });
+    return compareSums(seed, wanted, room.read());
+  },
+
+  headNorm(bench, seed) {
+    const draw = drawFrom(seed);
+    const headSize = 2 * (1 + draw.below(draw.pick([4, 64, 128])));
+    const headCount = draw.pick([2, 4, 6]);
+    const { row, fields } = drawSums(bench, draw, headCount * headSize);
+    const gains = drawGains(draw, headSize);
+    const epsilonQ40 = draw.pick([65_536, 1_099_512, 10_995_116, 2 ** 34]);
+    const wanted = ops.headNorm(row, gains, { headCount, epsilonQ40 });
+    const room = sumsRoom(bench, headCount * headSize);
+    const given = {
+      heads: headCount,
+      headSize,
+      gains: bench.put(gains.data),
+      gainExponent: gains.exponent,
+      epsilonLow: epsilonQ40 % 2 ** 32,
+      epsilonHigh: Math.floor(epsilonQ40 / 2 ** 32),
+    };
+    bench.run('headNorm', { ...fields, ...given, ...room.fields });
+    return compareSums(seed, wanted, room.read());
   },
 } as const satisfies Readonly<Record<string, KernelCase>>;
 
@@ -410,7 +462,7 @@ function attentionCase(bench: KernelBench, seed: number): Difference {
       results,
       ...sizes,
     },
-    { position: count - 1, pages },
+    bench.rowAt(count - 1, pages),
   );
   bench.run('join', { mixed, results, ...sizes, ...room.fields });
   return compareRow16(seed, wanted, room.read());

@@ -292,7 +292,7 @@ async function randomCall(chain: TestChain, random: (below: number) => number): 
 
 const MODEL_FIELDS = [
   'weightsRoot',
-  'graphHash',
+  'graphRoot',
   'tablesRoot',
   'tokenizerHash',
   'templateHash',

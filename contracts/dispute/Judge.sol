@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.37;
+
+import {Arithmetic} from "./Arithmetic.sol";
+import {Descriptor} from "./Descriptor.sol";
+import {Fields} from "./Fields.sol";
+import {IChecker} from "./IChecker.sol";
+import {IJudge} from "./IJudge.sol";
+import {Layout} from "./Layout.sol";
+import {ModelTree} from "./ModelTree.sol";
+import {TraceTree} from "./TraceTree.sol";
+
+/// @title What all judges of a trace do
+/// @notice A proof names a node, a position and an element, and opens leaves. The judge derives from the node's
+/// descriptor which leaves these must be, opens them, and asks the checker whether what they claim is right.
+///
+/// INVARIANT: an address comes from the descriptor, the counts of the job and the numbers of the proof, never from a
+/// leaf; so no provider can lie about wiring, and no challenger can show the right leaf in the wrong place.
+/// INVARIANT: nothing in a trace that follows the specification makes any judge say guilty.
+abstract contract Judge is IJudge {
+    using Fields for bytes;
+
+    /// @notice One shape for every kind; docs/reference/court.md lists which numbers and openings each kind reads.
+    /// @param descriptor leaf 1 + node of the graph; its count is the number of nodes and 1
+    /// @param positions where the openings of rows stand: that of `position`, then, for some kinds, another one
+    /// @param rows leaves of the trace
+    /// @param others leaves of weights and of tokens
+    struct Proof {
+        uint32 position;
+        uint32 node;
+        uint32 head;
+        uint32 index;
+        uint32 part;
+        TraceTree.Opening descriptor;
+        TraceTree.Position[] positions;
+        TraceTree.Opening[] rows;
+        TraceTree.Opening[] others;
+    }
+
+    /// @notice A position whose root has been opened.
+    /// @param rows how many rows it has
+    struct Place {
+        bytes32 root;
+        uint256 rows;
+        uint256 position;
+    }
+
+    /// @notice The judged row, as far as every kind needs it.
+    /// @param count positions of the trace
+    struct Site {
+        Descriptor.Node node;
+        Layout.Row row;
+        Place here;
+        uint256 nodeCount;
+        uint256 count;
+    }
+
+    /// @dev 64 tiles of 64 positions: as many partial sums as one leaf holds.
+    uint256 internal constant POSITIONS_MAX = 4096;
+    /// @dev Exponent and witness.
+    uint256 internal constant QUANTISED_BYTES = 6;
+    /// @dev Kind, rows and columns of a weight stand before its exponent.
+    uint256 private constant EXPONENT_AT = 9;
+
+    IChecker internal immutable CHECKER;
+    /// @notice Root of the tables that the checker reads.
+    bytes32 public immutable TABLES_ROOT;
+
+    error ProofMalformed();
+    error OpeningMissing(uint256 number);
+    /// @dev The model belongs to another arithmetic than the checker.
+    error TablesUnknown(bytes32 tablesRoot);
+    /// @dev Jobs without output, and those too long for a trace, can be judged by their receipt only.
+    error TraceImpossible(uint256 positions);
+    error OpUnexpected(uint256 op);
+    /// @dev The row exists at positions only whose logits were wanted.
+    error RowUnknown(uint256 node, uint256 position);
+
+    constructor(IChecker checker, bytes32 tablesRoot) {
+        CHECKER = checker;
+        TABLES_ROOT = tablesRoot;
+    }
+
+    /// @inheritdoc IJudge
+    function isGuilty(Case calldata case_, uint8 kind, bytes calldata proof)
+        external
+        view
+        returns (bool)
+    {
+        return _isGuilty(case_, kind, _decode(proof));
+    }
+
+    function _isGuilty(Case calldata case_, uint8 kind, Proof calldata proof)
+        internal
+        view
+        virtual
+        returns (bool);
+
+    /// @dev Where the proof stands in calldata. Solidity checks every offset below it when it is used.
+    function _decode(bytes calldata encoded) private pure returns (Proof calldata proof) {
+        if (encoded.length < 32 || uint256(bytes32(encoded)) != 32) revert ProofMalformed();
+        assembly ("memory-safe") {
+            proof := add(encoded.offset, 32)
+        }
+    }
+
+    // PLACES
+
+    /// @dev Opens the descriptor and the position of a row made by `op`.
+    function _enter(Case calldata case_, Proof calldata proof, uint256 op)
+        internal
+        view
+        returns (Site memory site)
+    {
+        site = _enterAny(case_, proof);
+        if (site.node.op != op) revert OpUnexpected(site.node.op);
+    }
+
+    function _enterAny(Case calldata case_, Proof calldata proof)
+        internal
+        view
+        returns (Site memory site)
+    {
+        if (case_.tablesRoot != TABLES_ROOT) revert TablesUnknown(case_.tablesRoot);
+        site.count = _positions(case_);
+        ModelTree.requireLeaf(case_.graphRoot, 1 + uint256(proof.node), proof.descriptor);
+        // SAFETY: a leaf stands in the tree, so its count is not 0.
+        site.nodeCount = proof.descriptor.count - 1;
+        site.node = Descriptor.decode(proof.descriptor.data, proof.node);
+        site.row = Layout.own(site.node, proof.position, case_.sampler);
+        site.here = _place(case_, site, proof, 0, proof.position);
+        if (proof.node >= site.here.rows) revert RowUnknown(proof.node, proof.position);
+    }
+
+    /// @dev Positions of the job's trace.
+    function _positions(Case calldata case_) internal pure returns (uint256 count) {
+        if (case_.inputCount == 0 || case_.outputCount == 0) revert TraceImpossible(0);
+        count = uint256(case_.inputCount) + case_.outputCount - 1;
+        if (count > POSITIONS_MAX) revert TraceImpossible(count);
+    }
+
+    /// @dev Opens position `position`, which the proof holds as number `number`.
+    function _place(
+        Case calldata case_,
+        Site memory site,
+        Proof calldata proof,
+        uint256 number,
+        uint256 position
+    ) internal view returns (Place memory place) {
+        if (number >= proof.positions.length) revert OpeningMissing(number);
+        TraceTree.Position calldata opened = proof.positions[number];
+        TraceTree.requirePosition(case_.traceRoot, position, site.count, opened);
+        place.root = opened.root;
+        place.rows = position + 1 < case_.inputCount ? site.node.logitsFrom : site.nodeCount;
+        place.position = position;
+    }
+
+    // ROWS
+
+    /// @dev Opens the leaf or run at `spot`.
+    function _open(
+        Place memory place,
+        Layout.Row memory row,
+        Layout.Spot memory spot,
+        uint256 leafBytes,
+        TraceTree.Opening[] calldata openings,
+        uint256 number
+    ) internal view returns (bytes calldata) {
+        if (number >= openings.length) revert OpeningMissing(number);
+        TraceTree.Opening calldata opening = openings[number];
+        TraceTree.requireLeaves(
+            place.root, place.rows, row.node, spot.leaf, leafBytes, spot.length, opening
+        );
+        return opening.data;
+    }
+
+    /// @dev The leaf that holds an element, and where in it.
+    function _leaf(
+        Place memory place,
+        Layout.Row memory row,
+        uint256 head,
+        uint256 index,
+        TraceTree.Opening[] calldata openings,
+        uint256 number
+    ) internal view returns (bytes calldata data, uint256 offset) {
+        Layout.Spot memory spot = Layout.element(row, head, index);
+        return (_open(place, row, spot, spot.length, openings, number), spot.offset);
+    }
+
+    /// @dev One element.
+    function _element(
+        Place memory place,
+        Layout.Row memory row,
+        uint256 head,
+        uint256 index,
+        TraceTree.Opening[] calldata openings,
+        uint256 number
+    ) internal view returns (int32) {
+        (bytes calldata data, uint256 offset) = _leaf(place, row, head, index, openings, number);
+        return _elementAt(row, data, offset);
+    }
+
+    function _elementAt(Layout.Row memory row, bytes calldata data, uint256 offset)
+        internal
+        pure
+        returns (int32)
+    {
+        // SAFETY: two or four bytes.
+        return row.width == Layout.A16_BYTES
+            ? int32(int256(data.unsigned(offset, 2)) - 32_768)
+            : int32(data.signed(offset, 4));
+    }
+
+    /// @dev The elements of one part of a head, 1,024 unless it is the last.
+    function _run(
+        Place memory place,
+        Layout.Row memory row,
+        uint256 head,
+        uint256 part,
+        TraceTree.Opening[] calldata openings,
+        uint256 number
+    ) internal view returns (bytes calldata) {
+        Layout.Spot memory spot = Layout.run(row, head, part);
+        return _open(place, row, spot, Layout.LEAF_ELEMENTS * row.width, openings, number);
+    }
+
+    /// @dev The facts of a head, which have a known length.
+    function _facts(
+        Place memory place,
+        Layout.Row memory row,
+        uint256 head,
+        uint256 length,
+        TraceTree.Opening[] calldata openings,
+        uint256 number
+    ) internal view returns (bytes calldata) {
+        if (head >= row.facts) revert Layout.NumberOutOfRange(head, row.facts);
+        Layout.Spot memory spot = Layout.Spot(head, length, 0);
+        return _open(place, row, spot, length, openings, number);
+    }
+
+    /// @dev The exponent of a head whose facts are an exponent and a witness.
+    function _exponent(
+        Place memory place,
+        Layout.Row memory row,
+        uint256 head,
+        TraceTree.Opening[] calldata openings,
+        uint256 number
+    ) internal view returns (int32) {
+        return _exponentAt(_facts(place, row, head, QUANTISED_BYTES, openings, number), 0);
+    }
+
+    /// @dev An exponent among facts.
+    function _exponentAt(bytes calldata facts, uint256 offset) internal pure returns (int32) {
+        // SAFETY: two bytes.
+        return int32(facts.signed(offset, 2));
+    }
+
+    /// @dev The partial sums of item `item` of the judged row.
+    function _sums(Site memory site, uint256 item, Proof calldata proof, uint256 number)
+        internal
+        view
+        returns (bytes calldata)
+    {
+        Layout.Row memory row = site.row;
+        Layout.Spot memory spot = Layout.sums(row, item);
+        bytes calldata data = _open(site.here, row, spot, spot.length, proof.rows, number);
+        return data[spot.offset:spot.offset + row.itemBytes];
+    }
+
+    /// @dev The total of the sums of u64 from `offset` to the end of facts.
+    function _total(bytes calldata facts, uint256 offset) internal pure returns (uint64) {
+        uint256 total = 0;
+        for (; offset < facts.length; offset += Layout.SUM_BYTES) {
+            total += facts.unsigned(offset, Layout.SUM_BYTES);
+        }
+        // A total that is too large is larger than any that the checker takes; the part that made it so convicts.
+        return total > type(uint64).max ? type(uint64).max : uint64(total);
+    }
+
+    // CLAIMS
+
+    /// @dev What the judged row claims of one element: exponent and witness stand at `offset` of its facts.
+    function _claim(bytes calldata facts, uint256 offset, int32 mantissa, uint256 index)
+        internal
+        pure
+        returns (Arithmetic.Claim memory claim)
+    {
+        claim.mantissa = mantissa;
+        claim.exponent = _exponentAt(facts, offset);
+        claim.witness = facts.unsigned(offset + 2, 4) == index;
+    }
+
+    /// @dev A row names the lowest element that could be its witness. So the claim of a lower one is asked for twice,
+    /// the second time as a witness; then `right` convicts. True if that is still to be done.
+    function _mayPrecede(
+        bool right,
+        bytes calldata facts,
+        uint256 offset,
+        uint256 index,
+        Arithmetic.Claim memory claim
+    ) internal pure returns (bool) {
+        if (!right || index >= facts.unsigned(offset + 2, 4)) return false;
+        claim.witness = true;
+        return true;
+    }
+
+    // WEIGHTS AND TOKENS
+
+    /// @dev Leaf `index` of the node's weight, of whatever length: the model commits to it, not the provider.
+    function _weightLeaf(
+        Case calldata case_,
+        Site memory site,
+        uint256 index,
+        uint256 leaves,
+        Proof calldata proof,
+        uint256 number
+    ) internal view returns (bytes calldata) {
+        if (number >= proof.others.length) revert OpeningMissing(number);
+        TraceTree.Opening calldata opening = proof.others[number];
+        ModelTree.requireWeightLeaf(
+            case_.weightsRoot, site.node.weight.index, index, leaves, opening
+        );
+        return opening.data;
+    }
+
+    /// @dev The leaf of columns 1,024 * part .. of a row of the node's weight.
+    function _weightPart(
+        Case calldata case_,
+        Site memory site,
+        uint256 row,
+        uint256 part,
+        Proof calldata proof,
+        uint256 number
+    ) internal view returns (bytes calldata) {
+        Descriptor.Weight memory weight = site.node.weight;
+        if (row >= weight.rows) revert Layout.NumberOutOfRange(row, weight.rows);
+        uint256 parts = Layout.parts(weight.cols);
+        if (part >= parts) revert Layout.NumberOutOfRange(part, parts);
+        uint256 index = 1 + row * parts + part;
+        return _weightLeaf(case_, site, index, 1 + weight.rows * parts, proof, number);
+    }
+
+    /// @dev The exponent of the node's weight.
+    function _weightExponent(
+        Case calldata case_,
+        Site memory site,
+        Proof calldata proof,
+        uint256 number
+    ) internal view returns (int32) {
+        Descriptor.Weight memory weight = site.node.weight;
+        uint256 leaves = 1 + weight.rows * Layout.parts(weight.cols);
+        bytes calldata header = _weightLeaf(case_, site, 0, leaves, proof, number);
+        // SAFETY: a model has exponents from -127 to 127.
+        return int32(header.signed(EXPONENT_AT, 8));
+    }
+
+    /// @dev The token at `position` of prompt and answer.
+    function _tokenAt(Case calldata case_, uint256 position, Proof calldata proof, uint256 number)
+        internal
+        view
+        returns (uint256)
+    {
+        if (number >= proof.others.length) revert OpeningMissing(number);
+        TraceTree.Opening calldata opening = proof.others[number];
+        uint256 inputCount = case_.inputCount;
+        if (position < inputCount) {
+            return ModelTree.tokenAt(case_.inputRoot, position, inputCount, opening);
+        }
+        uint256 index = position - inputCount;
+        return ModelTree.tokenAt(case_.outputRoot, index, case_.outputCount, opening);
+    }
+}

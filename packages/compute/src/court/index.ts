@@ -1,0 +1,4 @@
+export * from './claim.js';
+export * from './descent.js';
+export * from './events.js';
+export * from './phase.js';

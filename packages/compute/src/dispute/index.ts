@@ -1,0 +1,10 @@
+export * from './case.js';
+export * from './find-fraud.js';
+export * from './judge.js';
+export { TRACE_KINDS, type TraceKind } from './kinds/index.js';
+export { type ModelTrees, modelTrees } from './model-trees.js';
+export { type Charge, examineCharge, type ProverOptions, proveCharge } from './prover.js';
+export { checkedSource, sourceOf, type TraceSource } from './source.js';
+export * from './testing/honest-case.js';
+export * from './testing/lying-trace.js';
+export * from './trace-proof.js';

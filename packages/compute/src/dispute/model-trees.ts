@@ -1,0 +1,65 @@
+/** Openings under a model's roots: leaves of graph and weights with their paths, as proofs hold them. */
+import {
+  type EngineModel,
+  graphLeaves,
+  type HashFunction,
+  hashLeafData,
+  leafNodes,
+  nodeRoot,
+  provePath,
+  tensorRows,
+} from '@assay/engine';
+import { keccak, toHex } from '@assay/protocol';
+import type { Opening } from './trace-proof.js';
+
+/** A tree over leaves that are at hand. */
+export type LeafTree = {
+  readonly leaves: readonly Uint8Array[];
+  readonly nodes: readonly Uint8Array[];
+};
+
+export const leafTree = (leaves: readonly Uint8Array[], hash: HashFunction = keccak): LeafTree => ({
+  leaves,
+  nodes: leafNodes(leaves, hash),
+});
+
+/** Leaf `index` with its path. */
+export const openLeaf = (tree: LeafTree, index: number, hash: HashFunction = keccak): Opening => ({
+  data: toHex(tree.leaves[index]!),
+  count: BigInt(tree.nodes.length),
+  path: provePath(tree.nodes, { first: index, count: 1 }, hash).map(toHex),
+});
+
+export type ModelTrees = {
+  readonly descriptor: (node: number) => Opening;
+  /** Leaf of a weight, by the weight's number in the graph. */
+  readonly weightLeaf: (
+    weight: number,
+    leaf: number,
+  ) => { readonly opening: Opening; readonly data: Uint8Array };
+};
+
+/** Hashes weights when they are first asked for: all of them once, and all leaves of those that are opened. */
+export function modelTrees(model: EngineModel): ModelTrees {
+  const graph = leafTree(graphLeaves(model.graph));
+  const trees = new Map<number, LeafTree>();
+  const treeOf = (weight: number): LeafTree => {
+    const tree = trees.get(weight) ?? leafTree([...tensorRows(model)[weight]!.leaves]);
+    trees.set(weight, tree);
+    return tree;
+  };
+  let roots: readonly Uint8Array[] | undefined;
+  return {
+    descriptor: (node) => openLeaf(graph, 1 + node),
+    weightLeaf(weight, leaf) {
+      roots ??= tensorRows(model).map(({ leaves }) =>
+        hashLeafData(nodeRoot(leafNodes([...leaves], keccak), keccak), keccak),
+      );
+      const tree = treeOf(weight);
+      const { data, path } = openLeaf(tree, leaf);
+      const above = provePath(roots, { first: weight, count: 1 }, keccak).map(toHex);
+      const opening = { data, count: BigInt(roots.length), path: [...path, ...above] };
+      return { opening, data: tree.leaves[leaf]! };
+    },
+  };
+}

@@ -1,0 +1,3 @@
+export * from './controls.js';
+export * from './embedding.js';
+export * from './logprobs.js';

@@ -1,0 +1,12 @@
+export * from './cuts.js';
+export * from './facts.js';
+export * as traceFormulas from './formulas.js';
+export * from './layout.js';
+export * from './reference-pass.js';
+export { A16_OFFSET, encodeElements } from './row-leaves.js';
+export { dotRow, mixBlock } from './row-partials.js';
+export type { PassValues, TraceRow } from './row-reader.js';
+export * from './trace.js';
+export * from './trace-table.js';
+export * from './tree.js';
+export * from './weight-leaf.js';

@@ -1,0 +1,178 @@
+/**
+ * A grammar over bytes: which texts an answer may be. Rules are lists of alternatives, alternatives are sequences of
+ * byte sets and rules; rule 0 is the whole text. It has one canonical encoding (docs/reference/grammar.md), which is what
+ * a job commits to. This module knows the form and what makes a grammar usable, not JSON, tokens or models.
+ */
+import { modelError } from '../errors.js';
+import { GRAMMAR_BYTES_MAX, GRAMMAR_RULES_MAX, GRAMMAR_SYMBOLS_MAX } from '../limits.js';
+
+/** Inclusive ranges of bytes, ascending, neither touching nor overlapping. */
+export type ByteSet = readonly (readonly [low: number, high: number])[];
+
+/** One byte of a set, or a text of a rule. */
+export type GrammarSymbol = { readonly bytes: ByteSet } | { readonly rule: number };
+
+export type Alternative = readonly GrammarSymbol[];
+export type Rule = readonly Alternative[];
+
+/** Rules by number; rule 0 is the start. */
+export type Grammar = readonly Rule[];
+
+const VERSION = 1;
+const SYMBOL_RULE = 0;
+
+/** Canonical bytes of a grammar; checks it as {@link decodeGrammar} does. */
+export function encodeGrammar(grammar: Grammar): Uint8Array {
+  const out: number[] = [VERSION, ...uint16(grammar.length)];
+  for (const rule of grammar) {
+    out.push(...uint16(rule.length));
+    for (const alternative of rule) {
+      out.push(...uint16(alternative.length));
+      for (const symbol of alternative) out.push(...encodeSymbol(symbol));
+    }
+  }
+  const bytes = Uint8Array.from(out);
+  decodeGrammar(bytes);
+  return bytes;
+}
+
+/** A rule is 0 and its number; a set is the count of its ranges, then each. */
+function encodeSymbol(symbol: GrammarSymbol): readonly number[] {
+  if ('rule' in symbol) return [SYMBOL_RULE, ...uint16(symbol.rule)];
+  return [symbol.bytes.length, ...symbol.bytes.flat()];
+}
+
+const uint16 = (value: number): readonly number[] => [value >> 8, value & 255];
+
+/** Reads a stranger's grammar; throws `grammar_invalid` unless every rule can end and none begins with itself. */
+export function decodeGrammar(bytes: Uint8Array): Grammar {
+  if (bytes.length > GRAMMAR_BYTES_MAX) throw tooLarge('bytes', bytes.length);
+  const reader = createReader(bytes);
+  if (reader.byte() !== VERSION) throw invalid('its version is unknown', bytes[0]);
+  const ruleCount = reader.word();
+  if (ruleCount === 0) throw invalid('it has no rule', ruleCount);
+  if (ruleCount > GRAMMAR_RULES_MAX) throw tooLarge('rules', ruleCount);
+  const grammar: Alternative[][] = [];
+  for (let rule = 0; rule < ruleCount; rule++) {
+    grammar.push(readList(reader, () => readList(reader, () => readSymbol(reader, ruleCount))));
+  }
+  if (reader.left() > 0) throw invalid('something follows it', reader.left());
+  const lengths = shortestLengths(grammar);
+  const endless = lengths.indexOf(Number.POSITIVE_INFINITY);
+  if (endless >= 0) throw invalid('a rule never ends', endless);
+  checkLeftRecursion(grammar, lengths);
+  return grammar;
+}
+
+type Reader = {
+  readonly byte: () => number;
+  readonly word: () => number;
+  readonly left: () => number;
+  /** Counts the symbols of the whole grammar. */
+  readonly count: () => void;
+};
+
+function createReader(bytes: Uint8Array): Reader {
+  let at = 0;
+  let symbols = 0;
+  const byte = (): number => {
+    const value = bytes[at++];
+    if (value === undefined) throw invalid('it is cut off', bytes.length);
+    return value;
+  };
+  return {
+    byte,
+    word: () => byte() * 256 + byte(),
+    left: () => bytes.length - at,
+    count: () => {
+      if (++symbols > GRAMMAR_SYMBOLS_MAX) throw tooLarge('symbols', symbols);
+    },
+  };
+}
+
+function readList<T>(reader: Reader, read: () => T): T[] {
+  const items: T[] = [];
+  for (let left = reader.word(); left > 0; left--) items.push(read());
+  return items;
+}
+
+function readSymbol(reader: Reader, ruleCount: number): GrammarSymbol {
+  reader.count();
+  const kind = reader.byte();
+  if (kind === SYMBOL_RULE) {
+    const rule = reader.word();
+    if (rule >= ruleCount) throw invalid('it names a rule that it has not', rule);
+    return { rule };
+  }
+  const bytes: [number, number][] = [];
+  for (let range = 0; range < kind; range++) {
+    const low = reader.byte();
+    const high = reader.byte();
+    const after = (bytes.at(-1)?.[1] ?? -2) + 1;
+    if (low <= after || high < low) throw invalid('its ranges are not in order', low);
+    bytes.push([low, high]);
+  }
+  return { bytes };
+}
+
+/** Fewest bytes of a text of each rule; infinite for rules that no text ends. */
+export function shortestLengths(grammar: Grammar): readonly number[] {
+  const lengths = grammar.map(() => Number.POSITIVE_INFINITY);
+  for (let changed = true; changed; ) {
+    changed = false;
+    grammar.forEach((rule, index) => {
+      const shortest = Math.min(...rule.map((alternative) => shortestOf(alternative, lengths)));
+      if (shortest < lengths[index]!) {
+        lengths[index] = shortest;
+        changed = true;
+      }
+    });
+  }
+  return lengths;
+}
+
+/** Fewest bytes of a sequence, given those of the rules. */
+export const shortestOf = (symbols: Alternative, lengths: readonly number[]): number =>
+  symbols.reduce((sum, symbol) => sum + ('rule' in symbol ? lengths[symbol.rule]! : 1), 0);
+
+/** A rule that can begin with itself would be entered for ever without reading a byte. */
+function checkLeftRecursion(grammar: Grammar, lengths: readonly number[]): void {
+  const begins = grammar.map((rule) => {
+    const first = new Set<number>();
+    for (const alternative of rule) {
+      for (const symbol of alternative) {
+        if (!('rule' in symbol)) break;
+        first.add(symbol.rule);
+        if (lengths[symbol.rule]! > 0) break;
+      }
+    }
+    return first;
+  });
+  const state = new Uint8Array(grammar.length);
+  for (let start = 0; start < grammar.length; start++) visit(begins, state, start);
+}
+
+/** Depth first without the call stack: rules may form a chain as long as their number. */
+function visit(begins: readonly ReadonlySet<number>[], state: Uint8Array, start: number): void {
+  if (state[start] !== 0) return;
+  const path = [{ rule: start, next: [...begins[start]!] }];
+  state[start] = 1;
+  while (path.length > 0) {
+    const top = path.at(-1)!;
+    const rule = top.next.pop();
+    if (rule === undefined) {
+      state[top.rule] = 2;
+      path.pop();
+    } else if (state[rule] === 1) throw invalid('a rule begins with itself', rule);
+    else if (state[rule] === 0) {
+      state[rule] = 1;
+      path.push({ rule, next: [...begins[rule]!] });
+    }
+  }
+}
+
+const invalid = (why: string, value: unknown) =>
+  modelError({ code: 'grammar_invalid', message: `The grammar is not valid: ${why}.`, value });
+
+const tooLarge = (what: string, value: number) =>
+  modelError({ code: 'grammar_too_large', message: `The grammar has too many ${what}.`, value });
