@@ -33,6 +33,8 @@ contract Court is ICourt {
 
     uint8 public constant KIND_EQUIVOCATION = 0xf0;
     uint8 public constant KIND_SILENCE = 0xf1;
+    /// @dev No proof reads more than three leaves that only the provider knows.
+    uint8 public constant WALKS = 4;
 
     /// @dev Where burned money goes: nobody has the key of this address.
     address private constant BURNED = 0x000000000000000000000000000000000000dEaD;
@@ -115,6 +117,7 @@ contract Court is ICourt {
         dispute.challenger = msg.sender;
         dispute.provider = claim.job.provider;
         dispute.phase = Phase.Answering;
+        dispute.walks = WALKS - 1;
         (dispute.challengerTime, dispute.providerTime) = (CLOCK, CLOCK);
         dispute.movedAt = uint64(block.timestamp);
         dispute.receiptHash = receiptHash;
@@ -160,6 +163,17 @@ contract Court is ICourt {
         next.phase = Phase.Proving;
         _store(next);
         emit Shown(next.jobId, next.challenger, next, data);
+    }
+
+    /// @inheritdoc ICourt
+    function again(Dispute calldata dispute) external {
+        Dispute memory next = _move(dispute, Phase.Proving);
+        if (next.walks == 0) revert WalksUsedUp();
+        next.walks -= 1;
+        next.place = Descent.begin(next.traceRoot);
+        next.phase = Phase.Revealing;
+        _store(next);
+        emit AskedAgain(next.jobId, next.challenger, next);
     }
 
     /// @inheritdoc ICourt

@@ -49,6 +49,8 @@ library Descriptor {
     uint256 internal constant SWI_GLU = 10;
     uint256 internal constant RESIDUAL_ADD = 11;
     uint256 internal constant LOGITS = 12;
+    uint256 internal constant BIAS = 13;
+    uint256 internal constant HEAD_NORM = 14;
 
     /// @dev T in a shape.
     uint256 internal constant SYMBOLIC = type(uint32).max;

@@ -51,9 +51,13 @@ library HeadNorm {
         // SAFETY: at most 35 bits minus 87; `>>` of an int256 is floor.
         shift = ((int256(Arithmetic.bitLengthOf(grid.epsilonQ40)) - 87) >> 1) - grid.exponent;
         uint256 seen = 0;
-        for (uint256 k = 0; k < head.length / 4; ++k) {
-            int256 x = elementAt(head, k);
-            seen |= uint256(x < 0 ? -x : x);
+        assembly ("memory-safe") {
+            let at := head.offset
+            for { let end := add(at, head.length) } lt(at, end) { at := add(at, 4) } {
+                let x := sar(224, calldataload(at))
+                let sign := sar(255, x)
+                seen := or(seen, sub(xor(x, sign), sign))
+            }
         }
         int256 length = int256(Arithmetic.bitLengthOf(seen)) - NORM_BITS;
         if (length > shift) shift = length;
@@ -62,9 +66,17 @@ library HeadNorm {
 
     /// @notice Sum of R(x, sh)^2; 256 squares of up to 2^48.
     function sumSquares(bytes calldata head, int256 shift) private pure returns (uint256 sum) {
-        for (uint256 k = 0; k < head.length / 4; ++k) {
-            int256 x = Arithmetic.roundShift(elementAt(head, k), shift);
-            sum += uint256(x * x);
+        if (shift >= 63) return 0;
+        assembly ("memory-safe") {
+            // R(x, shift) adds half less one, and one more if the quotient is odd; with shift 0 it adds nothing.
+            let half := sub(shr(1, shl(shift, 1)), gt(shift, 0))
+            let odd := gt(shift, 0)
+            let at := head.offset
+            for { let end := add(at, head.length) } lt(at, end) { at := add(at, 4) } {
+                let x := sar(224, calldataload(at))
+                x := sar(shift, add(add(x, half), and(sar(shift, x), odd)))
+                sum := add(sum, mul(x, x))
+            }
         }
     }
 

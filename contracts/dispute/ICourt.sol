@@ -14,7 +14,7 @@ import {Descent} from "./Descent.sol";
 /// at a time, where the challenger points, and at the end the leaf; whoever lets his clock run out loses.
 ///
 ///     none ──open──► Answering ──answer──► Choosing ──choose──► Revealing ──reveal──► Choosing ...
-///                                             └──choose a leaf──► Showing ──show──► Proving
+///                                             └──choose a leaf──► Showing ──show──► Proving ──again──► Revealing
 ///     Answering, Revealing, Showing ──provider's time is up──► convicted
 ///     Choosing, Proving ──challenger's time is up──► none, the bond is the provider's
 ///     any ──convict──► convicted ──RELEASE_DELAY, release──► paid
@@ -65,6 +65,8 @@ interface ICourt {
         address challenger;
         address provider;
         Phase phase;
+        /// Walks that the challenger may still ask for.
+        uint8 walks;
         /// Seconds that each side has left for all its moves.
         uint32 challengerTime;
         uint32 providerTime;
@@ -134,6 +136,7 @@ interface ICourt {
         bytes32 indexed jobId, address indexed challenger, Dispute dispute, bytes32[] children
     );
     event Chosen(bytes32 indexed jobId, address indexed challenger, Dispute dispute);
+    event AskedAgain(bytes32 indexed jobId, address indexed challenger, Dispute dispute);
     event Shown(bytes32 indexed jobId, address indexed challenger, Dispute dispute, bytes data);
     /// @notice The challenger's time ran out.
     event Dismissed(bytes32 indexed jobId, address indexed challenger, address indexed provider);
@@ -177,6 +180,8 @@ interface ICourt {
     error TimeUp(uint64 upAt);
     error TimeNotUp(uint64 upAt);
     error ChildrenUnknown();
+    /// @notice A dispute has {WALKS} walks: a bond pays the provider for so many.
+    error WalksUsedUp();
     error AlreadyConvicted(bytes32 jobId);
     error NotConvicted(bytes32 jobId);
     /// @notice The judge recomputed it, and the provider is right.
@@ -204,6 +209,10 @@ interface ICourt {
 
     /// @notice The provider shows the bytes of the chosen leaf.
     function show(Dispute calldata dispute, bytes calldata data) external;
+
+    /// @notice The challenger asks for another leaf of the trace, from the root on: some proofs need two leaves that it
+    /// cannot know, such as a row's exponent and an element, or a tile that closes later.
+    function again(Dispute calldata dispute) external;
 
     /// @notice Ends a dispute whose side to move has used up its time. Anyone may call.
     function timeOut(Dispute calldata dispute, Claim calldata claim) external;
@@ -282,4 +291,6 @@ interface ICourt {
     function terms() external view returns (Terms memory);
     function KIND_EQUIVOCATION() external view returns (uint8);
     function KIND_SILENCE() external view returns (uint8);
+    /// @notice Walks down a trace in one dispute.
+    function WALKS() external view returns (uint8);
 }

@@ -39,22 +39,29 @@ abstract contract Judge is IJudge {
 
     /// @notice A position whose root has been opened.
     /// @param rows how many rows it has
+    /// @param known roots of rows that have been opened, of the nodes in `knownNodes`
     struct Place {
         bytes32 root;
         uint256 rows;
-        uint256 position;
+        uint256 knownCount;
+        uint256[3] knownNodes;
+        bytes32[3] known;
     }
 
     /// @notice The judged row, as far as every kind needs it.
     /// @param count positions of the trace
+    /// @param weightRoot root of the node's weight, once a leaf of it has been opened
     struct Site {
         Descriptor.Node node;
         Layout.Row row;
         Place here;
         uint256 nodeCount;
         uint256 count;
+        bytes32 weightRoot;
     }
 
+    /// @dev A proof opens at most the judged row and two that it reads.
+    uint256 private constant KNOWN_MAX = 3;
     /// @dev 64 tiles of 64 positions: as many partial sums as one leaf holds.
     uint256 internal constant POSITIONS_MAX = 4096;
     /// @dev Exponent and witness.
@@ -152,12 +159,12 @@ abstract contract Judge is IJudge {
         TraceTree.requirePosition(case_.traceRoot, position, site.count, opened);
         place.root = opened.root;
         place.rows = position + 1 < case_.inputCount ? site.node.logitsFrom : site.nodeCount;
-        place.position = position;
     }
 
     // ROWS
 
-    /// @dev Opens the leaf or run at `spot`.
+    /// @dev Opens the leaf or run at `spot`. Only the first opening of a row has to lead up to the position; the path of
+    /// a later one may end at the row.
     function _open(
         Place memory place,
         Layout.Row memory row,
@@ -168,10 +175,28 @@ abstract contract Judge is IJudge {
     ) internal view returns (bytes calldata) {
         if (number >= openings.length) revert OpeningMissing(number);
         TraceTree.Opening calldata opening = openings[number];
-        TraceTree.requireLeaves(
-            place.root, place.rows, row.node, spot.leaf, leafBytes, spot.length, opening
-        );
+        (bytes32 root, uint256 used) =
+            TraceTree.rowRoot(spot.leaf, leafBytes, spot.length, opening);
+        if (used != opening.path.length || !_isKnown(place, row.node, root)) {
+            TraceTree.requireNode(place.root, root, row.node, place.rows, opening.path, used);
+            _remember(place, row.node, root);
+        }
         return opening.data;
+    }
+
+    /// @dev True if `root` has been proved to be that of the row of `node`.
+    function _isKnown(Place memory place, uint256 node, bytes32 root) private pure returns (bool) {
+        for (uint256 i = 0; i < place.knownCount; ++i) {
+            if (place.knownNodes[i] == node && place.known[i] == root) return true;
+        }
+        return false;
+    }
+
+    function _remember(Place memory place, uint256 node, bytes32 root) private pure {
+        uint256 count = place.knownCount;
+        if (count == KNOWN_MAX) return;
+        (place.knownNodes[count], place.known[count]) = (node, root);
+        place.knownCount = count + 1;
     }
 
     /// @dev The leaf that holds an element, and where in it.
@@ -238,7 +263,8 @@ abstract contract Judge is IJudge {
         return _open(place, row, spot, length, openings, number);
     }
 
-    /// @dev The exponent of a head whose facts are an exponent and a witness.
+    /// @dev The exponent of a head that is read: it stands first in the facts of whatever op made the row, and what
+    /// follows is that row's matter.
     function _exponent(
         Place memory place,
         Layout.Row memory row,
@@ -246,7 +272,9 @@ abstract contract Judge is IJudge {
         TraceTree.Opening[] calldata openings,
         uint256 number
     ) internal view returns (int32) {
-        return _exponentAt(_facts(place, row, head, QUANTISED_BYTES, openings, number), 0);
+        if (number >= openings.length) revert OpeningMissing(number);
+        uint256 length = openings[number].data.length;
+        return _exponentAt(_facts(place, row, head, length, openings, number), 0);
     }
 
     /// @dev An exponent among facts.
@@ -306,7 +334,8 @@ abstract contract Judge is IJudge {
 
     // WEIGHTS AND TOKENS
 
-    /// @dev Leaf `index` of the node's weight, of whatever length: the model commits to it, not the provider.
+    /// @dev Leaf `index` of the node's weight, of whatever length: the model commits to it, not the provider. As with
+    /// rows, the path of a second leaf may end at the weight.
     function _weightLeaf(
         Case calldata case_,
         Site memory site,
@@ -317,9 +346,12 @@ abstract contract Judge is IJudge {
     ) internal view returns (bytes calldata) {
         if (number >= proof.others.length) revert OpeningMissing(number);
         TraceTree.Opening calldata opening = proof.others[number];
-        ModelTree.requireWeightLeaf(
-            case_.weightsRoot, site.node.weight.index, index, leaves, opening
-        );
+        (bytes32 root, uint256 used) = ModelTree.weightRoot(index, leaves, opening);
+        if (used != opening.path.length || root != site.weightRoot) {
+            uint256 weight = site.node.weight.index;
+            ModelTree.requireWeight(case_.weightsRoot, root, weight, opening, used);
+            site.weightRoot = root;
+        }
         return opening.data;
     }
 
@@ -338,6 +370,21 @@ abstract contract Judge is IJudge {
         if (part >= parts) revert Layout.NumberOutOfRange(part, parts);
         uint256 index = 1 + row * parts + part;
         return _weightLeaf(case_, site, index, 1 + weight.rows * parts, proof, number);
+    }
+
+    /// @dev Element `index` of the node's vector of 24-bit numbers.
+    function _vectorElement(
+        Case calldata case_,
+        Site memory site,
+        uint256 index,
+        Proof calldata proof,
+        uint256 number
+    ) internal view returns (int32) {
+        uint256 part = index / Layout.PART_ELEMENTS;
+        bytes calldata numbers = _weightPart(case_, site, 0, part, proof, number);
+        uint256 offset = Layout.WORD_BYTES * (index % Layout.PART_ELEMENTS);
+        // SAFETY: four bytes.
+        return int32(numbers.signed(offset, Layout.WORD_BYTES));
     }
 
     /// @dev The exponent of the node's weight.

@@ -46,6 +46,7 @@ library Kinds {
     uint8 internal constant SOFTMAX_LARGEST = 0x34;
     uint8 internal constant SOFTMAX_TOP = 0x35;
     uint8 internal constant SOFTMAX_PARTIAL = 0x36;
+    uint8 internal constant HEAD_NORM_ELEMENT = 0x37;
 
     // SamplingJudge: from logits to the token.
     uint8 internal constant LOGITS_TOP = 0x40;

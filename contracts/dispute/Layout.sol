@@ -173,6 +173,18 @@ library Layout {
         spot.length = least(PART_ELEMENTS, row.size - part * PART_ELEMENTS) * row.width;
     }
 
+    /// @notice The leaves that hold `size` elements from `index` on, as one run, and where in it they begin.
+    function span(Row memory row, uint256 index, uint256 size)
+        internal
+        pure
+        returns (Spot memory spot)
+    {
+        if (size == 0 || index + size > row.size) revert NumberOutOfRange(index + size, row.size);
+        spot = element(row, 0, index);
+        uint256 end = least(ceilDiv(index + size, LEAF_ELEMENTS) * LEAF_ELEMENTS, row.size);
+        spot.length = (end - index) * row.width + spot.offset;
+    }
+
     /// @notice Partial sums number `item`.
     function sums(Row memory row, uint256 item) internal pure returns (Spot memory spot) {
         if (item >= row.items) revert NumberOutOfRange(item, row.items);

@@ -31,6 +31,7 @@ contract LinearJudge is Judge {
         if (kind == Kinds.MIX_ELEMENT) return _mixElement(case_, proof);
         if (kind == Kinds.MIX_PARTIAL) return _mixPartial(case_, proof);
         if (kind == Kinds.TILE) return _tile(case_, proof);
+        if (kind == Kinds.BIAS_ELEMENT) return _biasElement(case_, proof);
         revert KindUnknown(kind);
     }
 
@@ -180,6 +181,23 @@ contract LinearJudge is Judge {
         Place memory there = _place(case_, site, proof, 1, closing - place + proof.part);
         Layout.Row memory row = Layout.activations(values);
         return held != _element(there, row, proof.head, proof.index, proof.rows, 1);
+    }
+
+    /// @dev 5.13
+    function _biasElement(Case calldata case_, Proof calldata proof) private view returns (bool) {
+        Site memory site = _enter(case_, proof, Descriptor.BIAS);
+        uint256 k = proof.index;
+        Layout.Row memory input = Layout.words(site.node.inputs[0], 0);
+        int32 row = _element(site.here, input, 0, k, proof.rows, 0);
+        int32 exponent = _exponent(site.here, input, 0, proof.rows, 1);
+        bytes calldata facts = _facts(site.here, site.row, 0, QUANTISED_BYTES, proof.rows, 2);
+        int32 mantissa = _element(site.here, site.row, 0, k, proof.rows, 3);
+        Arithmetic.Claim memory claim = _claim(facts, 0, mantissa, k);
+        int32 bias = _vectorElement(case_, site, k, proof, 0);
+        int32 biasExponent = _weightExponent(case_, site, proof, 1);
+        bool right = CHECKER.biasElement(row, exponent, bias, biasExponent, claim);
+        if (!_mayPrecede(right, facts, 0, k, claim)) return !right;
+        return CHECKER.biasElement(row, exponent, bias, biasExponent, claim);
     }
 
     /// @dev Sum number `part` of a list.

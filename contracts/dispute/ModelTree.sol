@@ -27,18 +27,27 @@ library ModelTree {
         requireTop(root, hashLeaf(opening.data), index, opening, 0);
     }
 
-    /// @notice Requires that the opening is leaf `index` of the `leaves` leaves of weight number `weight`.
-    function requireWeightLeaf(
-        bytes32 weightsRoot,
-        uint256 weight,
-        uint256 index,
-        uint256 leaves,
-        TraceTree.Opening calldata opening
-    ) internal view {
-        bytes32 leaf = hashLeaf(opening.data);
-        (bytes32 top, uint256 used) = Fold.one(hashPair, leaf, index, leaves, opening.path, 0);
+    /// @notice Root of the weight of which the opening is leaf `index` of `leaves`.
+    /// @return root which the rest of the path must lead on from, and items of the path that are used up
+    function weightRoot(uint256 index, uint256 leaves, TraceTree.Opening calldata opening)
+        internal
+        view
+        returns (bytes32 root, uint256 used)
+    {
+        bytes32 top;
+        (top, used) = Fold.one(true, hashLeaf(opening.data), index, leaves, opening.path, 0);
         // SAFETY: a weight has less than 2^64 leaves: 2^20 rows of at most 64 pieces.
-        bytes32 root = hashRoot(uint64(leaves), top);
+        root = hashRoot(uint64(leaves), top);
+    }
+
+    /// @notice Requires that `root` is that of weight number `weight`, with the rest of the path.
+    function requireWeight(
+        bytes32 weightsRoot,
+        bytes32 root,
+        uint256 weight,
+        TraceTree.Opening calldata opening,
+        uint256 used
+    ) internal view {
         requireTop(weightsRoot, hashWord(root), weight, opening, used);
     }
 
@@ -93,8 +102,7 @@ library ModelTree {
         TraceTree.Opening calldata opening,
         uint256 used
     ) private view {
-        (bytes32 top, uint256 end) =
-            Fold.one(hashPair, leaf, index, opening.count, opening.path, used);
+        (bytes32 top, uint256 end) = Fold.one(true, leaf, index, opening.count, opening.path, used);
         if (end != opening.path.length) revert Fold.PathWrong();
         bytes32 shown = hashRoot(opening.count, top);
         if (shown != root) revert TraceTree.RootUnequal(root, shown);
@@ -116,16 +124,6 @@ library ModelTree {
             mstore8(at, 0)
             mstore(add(at, 1), word)
             hash := keccak256(at, 33)
-        }
-    }
-
-    function hashPair(bytes32 left, bytes32 right) private pure returns (bytes32 hash) {
-        assembly ("memory-safe") {
-            let at := mload(0x40)
-            mstore8(at, 1)
-            mstore(add(at, 0x01), left)
-            mstore(add(at, 0x21), right)
-            hash := keccak256(at, 0x41)
         }
     }
 }

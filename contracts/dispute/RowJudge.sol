@@ -4,6 +4,7 @@ pragma solidity ^0.8.37;
 import {Arithmetic} from "./Arithmetic.sol";
 import {Descriptor} from "./Descriptor.sol";
 import {Fields} from "./Fields.sol";
+import {HeadNorm} from "./HeadNorm.sol";
 import {IChecker} from "./IChecker.sol";
 import {Judge} from "./Judge.sol";
 import {Kinds} from "./Kinds.sol";
@@ -35,6 +36,7 @@ contract RowJudge is Judge {
         if (kind == Kinds.SOFTMAX_LARGEST) return _softmaxLargest(case_, proof);
         if (kind == Kinds.SOFTMAX_TOP) return _softmaxTop(case_, proof);
         if (kind == Kinds.SOFTMAX_PARTIAL) return _softmaxPartial(case_, proof);
+        if (kind == Kinds.HEAD_NORM_ELEMENT) return _headNormElement(case_, proof);
         revert KindUnknown(kind);
     }
 
@@ -47,7 +49,7 @@ contract RowJudge is Judge {
         bytes calldata facts = _normFacts(site, proof);
         int32 mantissa = _element(site.here, site.row, 0, k, proof.rows, 2);
         Arithmetic.Claim memory claim = _claim(facts, 0, mantissa, k);
-        int32 gain = _gain(case_, site, proof);
+        int32 gain = _vectorElement(case_, site, k, proof, 0);
         int32 gainExponent = _weightExponent(case_, site, proof, 1);
         Norm.Row memory row = _normRow(site, facts);
         bool right = CHECKER.normElement(residual, gain, gainExponent, row, claim);
@@ -66,18 +68,6 @@ contract RowJudge is Judge {
         row.epsilonQ40 = uint64(int64(site.node.parameters[1]));
         row.width = uint32(site.row.size);
         row.shift = uint8(facts.unsigned(SHIFT_AT, 1));
-    }
-
-    function _gain(Case calldata case_, Site memory site, Proof calldata proof)
-        private
-        view
-        returns (int32)
-    {
-        uint256 part = proof.index / Layout.PART_ELEMENTS;
-        bytes calldata gains = _weightPart(case_, site, 0, part, proof, 0);
-        uint256 offset = Layout.WORD_BYTES * (proof.index % Layout.PART_ELEMENTS);
-        // SAFETY: four bytes.
-        return int32(gains.signed(offset, Layout.WORD_BYTES));
     }
 
     /// @dev The row names the lowest element that forces its pre-shift.
@@ -113,6 +103,52 @@ contract RowJudge is Judge {
     {
         uint256 length = SQUARES_AT + Layout.SUM_BYTES * Layout.parts(site.row.size);
         return _facts(site.here, site.row, 0, length, proof.rows, 1);
+    }
+
+    /// @dev 5.14, with the whole head in hand.
+    function _headNormElement(Case calldata case_, Proof calldata proof)
+        private
+        view
+        returns (bool)
+    {
+        Site memory site = _enter(case_, proof, Descriptor.HEAD_NORM);
+        uint256 k = proof.index;
+        uint256 place = k % site.node.weight.cols;
+        bytes calldata head = _head(site, proof, k - place);
+        HeadNorm.Grid memory grid = _grid(site, proof);
+        bytes calldata facts = _facts(site.here, site.row, 0, QUANTISED_BYTES, proof.rows, 2);
+        int32 mantissa = _element(site.here, site.row, 0, k, proof.rows, 3);
+        Arithmetic.Claim memory claim = _claim(facts, 0, mantissa, k);
+        int32 gain = _vectorElement(case_, site, place, proof, 0);
+        int32 exponent = _weightExponent(case_, site, proof, 1);
+        bool right = CHECKER.headNormElement(head, place, grid, gain, exponent, claim);
+        if (!_mayPrecede(right, facts, 0, k, claim)) return !right;
+        return CHECKER.headNormElement(head, place, grid, gain, exponent, claim);
+    }
+
+    /// @dev As many elements of the input as there are gains, from `from` on.
+    function _head(Site memory site, Proof calldata proof, uint256 from)
+        private
+        view
+        returns (bytes calldata)
+    {
+        Layout.Row memory input = Layout.words(site.node.inputs[0], 0);
+        uint256 size = site.node.weight.cols;
+        Layout.Spot memory spot = Layout.span(input, from, size);
+        uint256 leafBytes = Layout.LEAF_ELEMENTS * Layout.WORD_BYTES;
+        bytes calldata data = _open(site.here, input, spot, leafBytes, proof.rows, 0);
+        return data[spot.offset:spot.offset + Layout.WORD_BYTES * size];
+    }
+
+    function _grid(Site memory site, Proof calldata proof)
+        private
+        view
+        returns (HeadNorm.Grid memory)
+    {
+        Layout.Row memory input = Layout.words(site.node.inputs[0], 0);
+        // SAFETY: a model keeps epsilon within 2^34, and the checker refuses what lies beyond.
+        uint64 epsilonQ40 = uint64(int64(site.node.parameters[1]));
+        return HeadNorm.Grid(_exponent(site.here, input, 0, proof.rows, 1), epsilonQ40);
     }
 
     // SOFTMAX, 5.7

@@ -90,14 +90,16 @@ contract SamplingJudge is Judge {
         return !CHECKER.sampleRow(_settings(case_), row, _sumsOf(facts, TOTALS_AT));
     }
 
-    /// @dev The logit of a cut is that of its id.
+    /// @dev The logit of a cut is that of its id, which the proof repeats as its element.
     function _cutValue(Case calldata case_, Proof calldata proof) private view returns (bool) {
         Site memory site = _enter(case_, proof, Descriptor.LOGITS);
         (bool rank, bool share) = Layout.cuts(case_.sampler, site.row.size);
         if (!(proof.part == 0 ? rank : share)) revert CutOff();
+        int32 logit = _element(site.here, site.row, 0, proof.index, proof.rows, 0);
         uint256 offset = proof.part == 0 ? RANK_CUT_AT : SHARE_CUT_AT;
         Sampler.Token memory cut = _tokenOf(_logitsFacts(site, proof, 1), offset);
-        return cut.logit != _element(site.here, site.row, 0, cut.id, proof.rows, 0);
+        if (cut.id != proof.index) revert Layout.NumberOutOfRange(proof.index, cut.id);
+        return cut.logit != logit;
     }
 
     /// @dev 7: the token of the answer against any other one.

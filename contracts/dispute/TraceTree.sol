@@ -43,30 +43,26 @@ library TraceTree {
         requireNode(root, leaf, index, count, position.path, 0);
     }
 
-    /// @notice Requires that `data` is `size` leaves from number `from` of row `row`, under a position of `rows` rows.
+    /// @notice Root of the row of which the opening is the leaves from number `from` on.
     /// @param leafBytes length of every leaf but the last
     /// @param length of all of them
-    function requireLeaves(
-        bytes32 position,
-        uint256 rows,
-        uint256 row,
+    /// @return root which the rest of the path must lead on from, and items of the path that are used up
+    function rowRoot(
         uint256 from,
         uint256 leafBytes,
         uint256 length,
         Opening calldata opening
-    ) internal view {
+    ) internal view returns (bytes32 root, uint256 used) {
         bytes calldata data = opening.data;
         if (data.length != length) revert LeafLengthWrong(data.length, length);
         bytes32 top;
-        uint256 used;
         if (length <= leafBytes) {
-            (top, used) = Fold.one(hashPair, hashLeaf(data), from, opening.count, opening.path, 0);
+            (top, used) = Fold.one(false, hashLeaf(data), from, opening.count, opening.path, 0);
         } else {
             bytes32[] memory nodes = hashLeaves(data, leafBytes);
-            (top, used) = Fold.run(hashPair, nodes, from, opening.count, opening.path, 0);
+            (top, used) = Fold.run(nodes, from, opening.count, opening.path, 0);
         }
-        bytes32 root = hashRoot(opening.count, top);
-        requireNode(position, root, row, rows, opening.path, used);
+        root = hashRoot(opening.count, top);
     }
 
     /// @notice Requires that `node` stands at `index` of the `count` nodes under `root`, with the rest of the path.
@@ -78,7 +74,7 @@ library TraceTree {
         bytes32[] calldata path,
         uint256 used
     ) internal view {
-        (bytes32 top, uint256 end) = Fold.one(hashPair, node, index, count, path, used);
+        (bytes32 top, uint256 end) = Fold.one(false, node, index, count, path, used);
         if (end != path.length) revert Fold.PathWrong();
         bytes32 shown = hashRoot(count, top);
         if (shown != root) revert RootUnequal(root, shown);
@@ -111,10 +107,6 @@ library TraceTree {
             }
             hash := mload(0)
         }
-    }
-
-    function hashPair(bytes32 left, bytes32 right) internal view returns (bytes32 hash) {
-        return hashTwo(1, left, right);
     }
 
     function hashRoot(uint256 count, bytes32 top) internal view returns (bytes32 hash) {

@@ -28,6 +28,6 @@ const role = await startProvider(
     claimSeconds: 2,
   },
   log,
-  (generate) => withFault(generate, fault),
+  { wrap: (generate) => withFault(generate, fault) },
 );
 await keepRole(role, log);

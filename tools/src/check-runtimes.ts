@@ -1,10 +1,14 @@
 /**
- * One fixed random model and prompt on several runtimes: the fingerprint of the logits must be the same on each Node
- * binary and in a Chromium page, with one thread and with two. Run:
- * node tools/dist/check-runtimes.js [--node FILE]... [--chromium FILE]
+ * One fixed random model and prompt on several runtimes, and random cases of every kernel against the reference on each
+ * of them: the fingerprint of the logits must be the same on each Node binary, on Arm and in a Chromium page, with one
+ * thread and with two. Run:
+ * node tools/dist/check-runtimes.js [--node FILE]... [--arm64 FILE]... [--chromium FILE]... [--cases N] [--seed N]
+ *
+ * `--arm64` takes a Node binary for 64-bit Arm Linux and runs it under QEMU where this machine is another; without QEMU
+ * and the libraries that it needs it is skipped by name.
  */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { dirname, extname, join, normalize } from 'node:path';
@@ -15,13 +19,16 @@ type Answer = { readonly runtime: string; readonly fingerprint: string };
 
 const engineDist = join(dirname(fileURLToPath(import.meta.url)), '../../packages/engine/dist');
 
-/** Most time for one runtime: start, compile, about a second of work. */
-const RUNTIME_MS_MAX = 120_000;
+/** Most time for one runtime: start, compile, some seconds of work; an emulated one takes a minute or more. */
+const RUNTIME_MS_MAX = 900_000;
 
-/** Both runtimes run this text; only how a worker is started and how the answer is given differs. */
+/** Random cases per kernel and runtime, unless `--cases` is given; `npm run fuzz` is the place for more. */
+const CASES_DEFAULT = 60;
+
+/** Every runtime runs this text; only how a worker is started and how the answer is given differs. */
 const PROGRAM = `
-async function answers(engine, spawnWorker) {
-  const results = [];
+async function answers(engine, testing, spawnWorker, { cases, seed }) {
+  const rows = [];
   const model = engine.selfTestModel();
   for (const threads of [1, 2]) {
     const backend = engine.createWasmBackend({ threads, spawnWorker });
@@ -30,25 +37,49 @@ async function answers(engine, spawnWorker) {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     const fingerprint = engine.fingerprint(engine.selfTestLogits(backend, model));
-    results.push({ threads: backend.threadCount(model), fingerprint });
+    rows.push({ threads: backend.threadCount(model), fingerprint });
     backend.dispose();
   }
-  return results;
+  return { rows, differences: differences(testing, { cases, seed }) };
+}
+function differences({ createKernelBench, KERNEL_CASES }, { cases, seed }) {
+  const found = [];
+  const bench = createKernelBench();
+  for (const [name, check] of Object.entries(KERNEL_CASES)) {
+    for (let i = 0; i < cases; i++) {
+      bench.reset();
+      const difference = check(bench, seed + i);
+      if (difference !== undefined) found.push(name + ' seed ' + difference.seed + ': ' + difference.what);
+    }
+  }
+  return found;
 }`;
+
+/** How many random cases, from which seed. */
+type Fuzz = { readonly cases: number; readonly seed: number };
 
 type Row = { readonly threads: number; readonly fingerprint: string };
 
-const named = (runtime: string, rows: readonly Row[]): Answer[] =>
-  rows.map(({ threads, fingerprint }) => ({
+/** What one runtime found. */
+type Report = { readonly rows: readonly Row[]; readonly differences: readonly string[] };
+
+/** Fails at the first kernel that differs from the reference; its seed belongs into `kernels.test.ts`. */
+function named(runtime: string, { rows, differences }: Report): Answer[] {
+  if (differences.length > 0) throw new Error(`${runtime}: ${differences.join('; ')}`);
+  return rows.map(({ threads, fingerprint }) => ({
     runtime: `${runtime}, ${threads} thread(s)`,
     fingerprint,
   }));
+}
 
-function runNode(binary: string): Answer[] {
+/** Runs a Node binary; `launcher` is the program that starts it, if it cannot start by itself. */
+function runNode(binary: string, fuzz: Fuzz, launcher: readonly string[] = []): Answer[] {
   const url = (file: string) => JSON.stringify(new URL(`file://${join(engineDist, file)}`).href);
   const program = `
     import { Worker } from 'node:worker_threads';
     import * as engine from ${url('wasm/index.js')};
+    import { createKernelBench } from ${url('wasm/testing/kernel-bench.js')};
+    import { KERNEL_CASES } from ${url('wasm/testing/kernel-cases.js')};
     ${PROGRAM}
     const text = 'import { workerData } from "node:worker_threads"; import { serve } from ' +
       ${JSON.stringify(url('wasm/worker.js'))} + '; serve(workerData);';
@@ -58,14 +89,37 @@ function runNode(binary: string): Answer[] {
       worker.unref();
       return worker;
     };
-    console.log(JSON.stringify({ version: process.version, rows: await answers(engine, spawnWorker) }));
+    const report = await answers(
+      engine, { createKernelBench, KERNEL_CASES }, spawnWorker, ${JSON.stringify(fuzz)},
+    );
+    console.log(JSON.stringify({ version: process.version, arch: process.arch, ...report }));
     process.exit(0);`;
-  const output = execFileSync(binary, ['--input-type=module', '--eval', program], {
-    encoding: 'utf8',
-    timeout: RUNTIME_MS_MAX,
-  });
-  const { version, rows } = JSON.parse(output) as { version: string; rows: Row[] };
-  return named(`node ${version}`, rows);
+  const [first, ...rest] = [...launcher, binary, '--input-type=module', '--eval', program];
+  const output = execFileSync(first!, rest, { encoding: 'utf8', timeout: RUNTIME_MS_MAX });
+  const { version, arch, ...report } = JSON.parse(output) as Report & {
+    version: string;
+    arch: string;
+  };
+  return named(`node ${version} ${arch}`, report);
+}
+
+/** Emulator of Debian's qemu-user-static, and the folder of its libc6-, libstdc++6- and libatomic1-arm64-cross. */
+const QEMU = '/usr/bin/qemu-aarch64-static';
+const ARM64_ROOT = '/usr/aarch64-linux-gnu';
+const ARM64_NEEDS = [
+  QEMU,
+  ...['libc.so.6', 'libstdc++.so.6', 'libatomic.so.1'].map((name) => `${ARM64_ROOT}/lib/${name}`),
+];
+
+function runArm64(binary: string, fuzz: Fuzz): Answer[] {
+  if (process.arch === 'arm64') return runNode(binary, fuzz);
+  const missing = ARM64_NEEDS.filter((file) => !existsSync(file));
+  if (missing.length === 0) return runNode(binary, fuzz, [QEMU, '-L', ARM64_ROOT]);
+  console.log(
+    `skipped arm64: missing ${missing.join(', ')} (Debian: apt-get install qemu-user-static ` +
+      'libc6-arm64-cross libstdc++6-arm64-cross libatomic1-arm64-cross)',
+  );
+  return [];
 }
 
 /** Files of the page: a worker computes, because a page's own thread may not wait for others. */
@@ -74,16 +128,19 @@ const PAGE_FILES: Readonly<Record<string, string>> = {
   '/serve.js': `import { serve } from '/engine/wasm/worker.js';
     self.onmessage = ({ data }) => serve(data);`,
   '/run.js': `import * as engine from '/engine/wasm/index.js';
+    import { createKernelBench } from '/engine/wasm/testing/kernel-bench.js';
+    import { KERNEL_CASES } from '/engine/wasm/testing/kernel-cases.js';
     ${PROGRAM}
     const spawnWorker = (start) => {
       const worker = new Worker('/serve.js', { type: 'module' });
       worker.postMessage(start);
       return worker;
     };
-    answers(engine, spawnWorker).then(
-      (rows) => postMessage({ rows }),
-      (error) => postMessage({ error: String(error) }),
-    );`,
+    self.onmessage = ({ data }) =>
+      answers(engine, { createKernelBench, KERNEL_CASES }, spawnWorker, data).then(
+        (report) => postMessage({ report }),
+        (error) => postMessage({ error: String(error) }),
+      );`,
 };
 
 const TYPES: Readonly<Record<string, string>> = { '.js': 'text/javascript', '': 'text/html' };
@@ -106,7 +163,7 @@ async function servePage(): Promise<{ server: Server; origin: string }> {
   return { server, origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
 }
 
-async function runChromium(executablePath: string): Promise<Answer[]> {
+async function runChromium(executablePath: string, fuzz: Fuzz): Promise<Answer[]> {
   const { server, origin } = await servePage();
   const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
   try {
@@ -118,10 +175,11 @@ async function runChromium(executablePath: string): Promise<Answer[]> {
         const worker = new Worker('/run.js', { type: 'module' });
         worker.onmessage = ({ data }) => resolve(data);
         worker.onerror = ({ message }) => resolve({ error: message });
+        worker.postMessage(${JSON.stringify(fuzz)});
       })`,
-    )) as { rows?: Row[]; error?: string };
-    if (message.rows === undefined) throw new Error(`the page failed: ${message.error}`);
-    return named(`chromium ${browser.version()}`, message.rows);
+    )) as { report?: Report; error?: string };
+    if (message.report === undefined) throw new Error(`the page failed: ${message.error}`);
+    return named(`chromium ${browser.version()}`, message.report);
   } finally {
     await browser.close();
     server.close();
@@ -135,10 +193,21 @@ function optionValues(name: string): string[] {
 }
 
 async function main(): Promise<void> {
-  const answers = [process.execPath, ...optionValues('--node')].flatMap(runNode);
-  for (const file of optionValues('--chromium')) answers.push(...(await runChromium(file)));
-  for (const { runtime, fingerprint } of answers) console.log(`${fingerprint}  ${runtime}`);
+  const [cases = String(CASES_DEFAULT)] = optionValues('--cases');
+  const [seed = '1'] = optionValues('--seed');
+  const fuzz: Fuzz = { cases: Number(cases), seed: Number(seed) };
+  const answers: Answer[] = [];
+  const add = (found: readonly Answer[]): void => {
+    for (const { runtime, fingerprint } of found) console.log(`${fingerprint}  ${runtime}`);
+    answers.push(...found);
+  };
+  for (const file of [process.execPath, ...optionValues('--node')]) add(runNode(file, fuzz));
+  for (const file of optionValues('--arm64')) add(runArm64(file, fuzz));
+  for (const file of optionValues('--chromium')) add(await runChromium(file, fuzz));
   const distinct = new Set(answers.map(({ fingerprint }) => fingerprint));
+  console.log(
+    `${fuzz.cases} random cases of every kernel from seed ${fuzz.seed}: as the reference`,
+  );
   console.log(distinct.size === 1 ? 'identical' : 'DIFFERENT');
   if (distinct.size !== 1) process.exitCode = 1;
 }

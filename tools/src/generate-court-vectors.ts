@@ -254,6 +254,27 @@ const OPS: Readonly<Record<string, { rows: number; leaves: number; make: RowMake
       return pack(4, ...ops.logits(row30(draw, 32, draw.between(-60, 0))));
     },
   },
+  bias: {
+    rows: 64,
+    leaves: 32,
+    make(draw) {
+      const row = row30(draw, 32, draw.between(-60, 20));
+      const data = Int32Array.from(times(32, () => draw.signed(GAIN_MAX)));
+      return packRow(ops.bias(row, { data, exponent: draw.between(-60, 20) }), 30);
+    },
+  },
+  // 2 heads of 16; epsilon from negligible to all that counts.
+  headNorm: {
+    rows: 64,
+    leaves: 32,
+    make(draw) {
+      const row = row30(draw, 32, draw.between(-70, 20));
+      const data = Int32Array.from(times(16, () => draw.signed(GAIN_MAX)));
+      const gains = { data, exponent: draw.between(-40, 0) };
+      const epsilonQ40 = 2 ** draw.between(17, 34) - (draw.word() % 2) * 7;
+      return packRow(ops.headNorm(row, gains, { headCount: 2, epsilonQ40 }), 30);
+    },
+  },
   // 64 logits: the token, the cuts and the sums that prove them.
   sampler: {
     rows: 32,

@@ -154,6 +154,7 @@ abstract contract CourtBase is ChannelsTest {
         dispute.challenger = challenger;
         dispute.provider = provider;
         dispute.phase = ICourt.Phase.Answering;
+        dispute.walks = court.WALKS() - 1;
         (dispute.challengerTime, dispute.providerTime) = (CLOCK, CLOCK);
         dispute.movedAt = uint64(block.timestamp);
         dispute.receiptHash = receipts.hashReceipt(claim.receipt);

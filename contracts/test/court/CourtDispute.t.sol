@@ -30,6 +30,28 @@ contract CourtDisputeTest is CourtBase {
         assertEq(dispute.place.index, leaf);
     }
 
+    function testChallengerMayWalkAgainThreeTimes() external {
+        ICourt.Dispute memory dispute = opened(claimOf(job(1)));
+        walks(dispute, 5, 3, 8);
+        for (uint256 walk = 1; walk < court.WALKS(); ++walk) {
+            vm.prank(challenger);
+            court.again(dispute);
+            moved(dispute);
+            dispute.walks -= 1;
+            dispute.phase = ICourt.Phase.Revealing;
+            dispute.place = this.beginning(dispute.traceRoot);
+            walks(dispute, 5, 3, 20 * walk);
+            assertEq(dispute.place.index, 20 * walk);
+        }
+        vm.prank(challenger);
+        vm.expectRevert(ICourt.WalksUsedUp.selector);
+        court.again(dispute);
+    }
+
+    function beginning(bytes32 root) external pure returns (Descent.Place memory) {
+        return Descent.begin(root);
+    }
+
     function testProofAfterTheWalkConvicts() external {
         ICourt.Claim memory claim = claimOf(job(1));
         ICourt.Dispute memory dispute = opened(claim);

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.37;
 
 import {Arithmetic} from "../../dispute/Arithmetic.sol";
+import {HeadNorm} from "../../dispute/HeadNorm.sol";
 import {IChecker} from "../../dispute/IChecker.sol";
 import {Norm} from "../../dispute/Norm.sol";
 import {Sampler} from "../../dispute/Sampler.sol";
@@ -21,6 +22,7 @@ contract CourtGasTest is CourtTest {
     uint256 private constant PARTIAL_MAX = 16_000;
     uint256 private constant ROW_4096_MAX = 60_000;
     uint256 private constant ROW_14336_MAX = 210_000;
+    uint256 private constant HEAD_NORM_MAX = 60_000;
     uint256 private constant REDUCTION_MAX = 600_000;
 
     Norm.Row private norm = Norm.Row(123_456_789_012_345, 10_995_116, 4096, 3, 16);
@@ -125,6 +127,21 @@ contract CourtGasTest is CourtTest {
             "logitElement",
             abi.encodeCall(IChecker.logitElement, (987_654_321, -20, 1234)),
             ELEMENT_MAX
+        );
+    }
+
+    function test_gas_projections() public {
+        measure(
+            "biasElement",
+            abi.encodeCall(IChecker.biasElement, (987_654_321, -20, 12_345_678, -22, claim())),
+            ELEMENT_MAX
+        );
+        HeadNorm.Grid memory grid = HeadNorm.Grid({exponent: -28, epsilonQ40: 1_099_512});
+        bytes memory head = random("head", 4 * 256);
+        measure(
+            "headNormElement, D = 256",
+            abi.encodeCall(IChecker.headNormElement, (head, 7, grid, 8_388_608, -23, claim())),
+            HEAD_NORM_MAX
         );
     }
 

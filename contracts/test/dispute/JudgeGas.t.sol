@@ -12,6 +12,7 @@ import {TraceWorld} from "./TraceWorld.sol";
 /// tokens, 700 nodes, 300 weights, 4,096 positions; and at the bounds of the arithmetic. Committed in
 /// snapshots/judge-gas.json: execution of `isGuilty` with nothing warm, its calldata, and the transaction that both
 /// would make at 16 gas per byte and under the floor of EIP-7623. The court adds its own storage, signatures and claim.
+/// Later openings of a row or a weight have the shorter path that judges accept.
 /// @dev Leaves and siblings are random bytes, so every claim is wrong: the judge opens everything and convicts.
 contract JudgeGasTest is TraceWorld {
     string private constant GROUP = "judge-gas";
@@ -155,8 +156,8 @@ contract JudgeGasTest is TraceWorld {
         proof.index = 777;
         proof.rows[0] = openRow(LAST, NODE, leaf, 1);
         proof.rows[1] = openRow(LAST, FIRST, 0, 1);
-        proof.rows[2] = openRow(LAST, NODE, 0, 1);
-        proof.rows[3] = openRow(LAST, NODE, 1 + ELEMENT / 64, 1);
+        proof.rows[2] = openAgain(LAST, NODE, 0, 1);
+        proof.rows[3] = openAgain(LAST, NODE, 1 + ELEMENT / 64, 1);
         proof.others[0] = openWeight(7, 0);
         measure(Kinds.MATMUL_SUM, proof);
     }
@@ -207,11 +208,11 @@ contract JudgeGasTest is TraceWorld {
         Judge.Proof memory proof = begin(LAST, NODE, 4, 2);
         proof.index = 777;
         proof.rows[0] = openRow(LAST, FIRST, 1, 16);
-        proof.rows[1] = openRow(LAST, FIRST, 0, 1);
+        proof.rows[1] = openAgain(LAST, FIRST, 0, 1);
         proof.rows[2] = openRow(LAST, NODE, 0, 1);
-        proof.rows[3] = openRow(LAST, NODE, 1 + ELEMENT / 64, 1);
+        proof.rows[3] = openAgain(LAST, NODE, 1 + ELEMENT / 64, 1);
         proof.others[0] = openWeight(7, 778);
-        proof.others[1] = openWeight(7, 0);
+        proof.others[1] = openWeightAgain(7, 0);
         assertTrue(count == 65, "leaves");
         measure(Kinds.MATMUL_ELEMENT, proof);
     }
@@ -232,7 +233,7 @@ contract JudgeGasTest is TraceWorld {
         proof.index = 777;
         proof.rows[0] = openRow(LAST, NODE, ELEMENT / 64, 1);
         proof.others[0] = openWeight(0, 1 + 4 * token);
-        proof.others[1] = openWeight(0, 0);
+        proof.others[1] = openWeightAgain(0, 0);
         proof.others[2] = answerLeaf(5, token, 15);
         measure(Kinds.EMBED_ELEMENT, proof);
     }
@@ -261,7 +262,7 @@ contract JudgeGasTest is TraceWorld {
         proof.index = 777;
         proof.rows[0] = openRow(LAST, FIRST, 12, 1);
         proof.rows[1] = openRow(LAST, SECOND, 13, 1);
-        proof.rows[2] = openRow(LAST, SECOND, 0, 1);
+        proof.rows[2] = openAgain(LAST, SECOND, 0, 1);
         proof.rows[3] = openRow(LAST, NODE, 12, 1);
         measure(Kinds.RESIDUAL_ELEMENT, proof);
     }
@@ -286,7 +287,9 @@ contract JudgeGasTest is TraceWorld {
         uint256[6] memory nodes = [FIRST, FIRST, SECOND, SECOND, NODE, NODE];
         uint256[6] memory places = [uint256(13), 0, 13, 0, 0, 13];
         for (uint256 i = 0; i < 6; ++i) {
-            proof.rows[i] = openRow(LAST, nodes[i], places[i], 1);
+            proof.rows[i] = i % 2 == 0
+                ? openRow(LAST, nodes[i], places[i], 1)
+                : openAgain(LAST, nodes[i], places[i], 1);
         }
         measure(Kinds.SWI_GLU_ELEMENT, proof);
     }
@@ -306,9 +309,9 @@ contract JudgeGasTest is TraceWorld {
         Judge.Proof memory proof = begin(LAST, NODE, 4, 1);
         (proof.head, proof.index) = (31, 77);
         proof.rows[0] = openRow(LAST, FIRST, pair, 1);
-        proof.rows[1] = openRow(LAST, FIRST, 0, 1);
+        proof.rows[1] = openAgain(LAST, FIRST, 0, 1);
         proof.rows[2] = openRow(LAST, NODE, 31, 1);
-        proof.rows[3] = openRow(LAST, NODE, own, 1);
+        proof.rows[3] = openAgain(LAST, NODE, own, 1);
         proof.others[0] = openWeight(3, 1);
         measure(Kinds.ROPE_ELEMENT, proof);
     }
@@ -319,10 +322,10 @@ contract JudgeGasTest is TraceWorld {
         Judge.Proof memory proof = begin(LAST, NODE, 5, 0);
         proof.index = uint32(31 * HEAD_SIZE + 77);
         proof.rows[0] = openRow(LAST, FIRST, HEADS + 63, 1);
-        proof.rows[1] = openRow(LAST, FIRST, 31, 1);
+        proof.rows[1] = openAgain(LAST, FIRST, 31, 1);
         proof.rows[2] = openRow(LAST, SECOND, 31, 1);
         proof.rows[3] = openRow(LAST, NODE, 0, 1);
-        proof.rows[4] = openRow(LAST, NODE, 1 + proof.index / 64, 1);
+        proof.rows[4] = openAgain(LAST, NODE, 1 + proof.index / 64, 1);
         measure(Kinds.JOIN_ELEMENT, proof);
     }
 
@@ -387,9 +390,9 @@ contract JudgeGasTest is TraceWorld {
         proof.index = 777;
         proof.rows[0] = openRow(LAST, FIRST, 12, 1);
         proof.rows[1] = openRow(LAST, NODE, 0, 1);
-        proof.rows[2] = openRow(LAST, NODE, 13, 1);
+        proof.rows[2] = openAgain(LAST, NODE, 13, 1);
         proof.others[0] = openWeight(9, 1);
-        proof.others[1] = openWeight(9, 0);
+        proof.others[1] = openWeightAgain(9, 0);
         measure(Kinds.NORM_ELEMENT, proof);
     }
 
@@ -431,10 +434,10 @@ contract JudgeGasTest is TraceWorld {
         also(proof, 1000);
         (proof.head, proof.index) = (31, 1000);
         proof.rows[0] = openRow(LAST, FIRST, HEADS + 62, 2);
-        proof.rows[1] = openRow(LAST, FIRST, 31, 1);
+        proof.rows[1] = openAgain(LAST, FIRST, 31, 1);
         proof.rows[2] = openRow(LAST, NODE, 31 * 64 + PAST / 64, 1);
         proof.rows[3] = openRow(1000, SECOND, KV_HEADS + 14, 2);
-        proof.rows[4] = openRow(1000, SECOND, 7, 1);
+        proof.rows[4] = openAgain(1000, SECOND, 7, 1);
         measure(Kinds.SCORE_ELEMENT, proof);
     }
 
@@ -457,7 +460,7 @@ contract JudgeGasTest is TraceWorld {
         (proof.head, proof.index) = (31, 1000);
         proof.rows[0] = openRow(LAST, FIRST, leaf, 1);
         proof.rows[1] = openRow(LAST, NODE, 31, 1);
-        proof.rows[2] = openRow(LAST, NODE, HEADS + leaf, 1);
+        proof.rows[2] = openAgain(LAST, NODE, HEADS + leaf, 1);
         proof.rows[3] = openRow(1000, SECOND, 7, 1);
         measure(Kinds.SOFTMAX_ELEMENT, proof);
     }
@@ -533,8 +536,8 @@ contract JudgeGasTest is TraceWorld {
         (proof.head, proof.index) = (31, 77);
         proof.rows[0] = openRow(LAST, NODE, sums, 1);
         proof.rows[1] = openRow(LAST, FIRST, 31, 1);
-        proof.rows[2] = openRow(LAST, NODE, 31, 1);
-        proof.rows[3] = openRow(LAST, NODE, HEADS + 63, 1);
+        proof.rows[2] = openAgain(LAST, NODE, 31, 1);
+        proof.rows[3] = openAgain(LAST, NODE, HEADS + 63, 1);
         measure(Kinds.MIX_ELEMENT, proof);
     }
 
@@ -579,8 +582,8 @@ contract JudgeGasTest is TraceWorld {
         Judge.Proof memory proof = begin(LAST, NODE, 3, 0);
         proof.part = 1;
         proof.rows[0] = openRow(LAST, NODE, 1 + 16, 16);
-        proof.rows[1] = openRow(LAST, NODE, 0, 1);
-        proof.rows[2] = openRow(LAST, NODE, sums, 1);
+        proof.rows[1] = openAgain(LAST, NODE, 0, 1);
+        proof.rows[2] = openAgain(LAST, NODE, sums, 1);
         measure(Kinds.SAMPLE_PARTIAL, proof);
     }
 
@@ -599,7 +602,7 @@ contract JudgeGasTest is TraceWorld {
         writeRun(LAST, NODE, count, from, random("sums", 24 * parts), 768);
         Judge.Proof memory proof = begin(LAST, NODE, 2, 0);
         proof.rows[0] = openRow(LAST, NODE, from, count - from);
-        proof.rows[1] = openRow(LAST, NODE, 0, 1);
+        proof.rows[1] = openAgain(LAST, NODE, 0, 1);
         measure(Kinds.SAMPLE_TOTAL, proof);
     }
 
@@ -630,8 +633,8 @@ contract JudgeGasTest is TraceWorld {
         Judge.Proof memory proof = begin(LAST, NODE, 3, 1);
         proof.index = 777_777;
         proof.rows[0] = openRow(LAST, NODE, 0, 1);
-        proof.rows[1] = openRow(LAST, NODE, 1 + 123_456 / 64, 1);
-        proof.rows[2] = openRow(LAST, NODE, 1 + OTHER / 64, 1);
+        proof.rows[1] = openAgain(LAST, NODE, 1 + 123_456 / 64, 1);
+        proof.rows[2] = openAgain(LAST, NODE, 1 + OTHER / 64, 1);
         proof.others[0] = answerLast(123_456);
         measure(Kinds.TOKEN, proof);
     }

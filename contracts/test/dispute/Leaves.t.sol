@@ -2,6 +2,7 @@
 pragma solidity ^0.8.37;
 
 import {Arithmetic} from "../../dispute/Arithmetic.sol";
+import {HeadNorm} from "../../dispute/HeadNorm.sol";
 import {Norm} from "../../dispute/Norm.sol";
 import {Sampler} from "../../dispute/Sampler.sol";
 import {CourtTest} from "./CourtTest.sol";
@@ -253,6 +254,56 @@ contract LeavesTest is CourtTest {
                 assertTrue(checker.splitElement(x, exponent, claims[k]), "element");
                 assertTrue(!checker.splitElement(x, exponent, other(claims[k])), "other element");
             }
+        }
+    }
+
+    function test_bias() public view {
+        bytes[] memory rows = rowsOf("bias");
+        for (uint256 i = 0; i < rows.length; ++i) {
+            Draw.Stream memory draw = Draw.start("bias", i);
+            int32 exponent = int32(draw.between(-60, 20));
+            int256[] memory y = mantissas(draw, 32, I30_MAX);
+            int256[] memory b = mantissas(draw, 32, GAIN_MAX);
+            int32 own = int32(draw.between(-60, 20));
+            Arithmetic.Claim[] memory claims = claimsOf(Read.start(rows[i]), 32, 4);
+            for (uint256 k = 0; k < 32; ++k) {
+                Arithmetic.Claim memory wrong = other(claims[k]);
+                int32 x = int32(y[k]);
+                int32 v = int32(b[k]);
+                assertTrue(checker.biasElement(x, exponent, v, own, claims[k]), "element");
+                assertTrue(!checker.biasElement(x, exponent, v, own, wrong), "other element");
+            }
+        }
+    }
+
+    function test_headNorm() public view {
+        bytes[] memory rows = rowsOf("headNorm");
+        for (uint256 i = 0; i < rows.length; ++i) {
+            assertHeadNorm(Draw.start("headNorm", i), rows[i]);
+        }
+    }
+
+    function assertHeadNorm(Draw.Stream memory draw, bytes memory row) private view {
+        HeadNorm.Grid memory grid;
+        grid.exponent = int32(draw.between(-70, 20));
+        int256[] memory x = mantissas(draw, 32, I30_MAX);
+        int256[] memory g = mantissas(draw, 16, GAIN_MAX);
+        int32 gainExponent = int32(draw.between(-40, 0));
+        uint256 power = uint256(draw.between(17, 34));
+        grid.epsilonQ40 = uint64((1 << power) - (draw.word() % 2) * 7);
+        Arithmetic.Claim[] memory claims = claimsOf(Read.start(row), 32, 4);
+        bytes memory heads = packWords(x);
+        for (uint256 k = 0; k < 32; ++k) {
+            bytes memory head = new bytes(64);
+            for (uint256 j = 0; j < 64; ++j) {
+                head[j] = heads[64 * (k / 16) + j];
+            }
+            int32 gain = int32(g[k % 16]);
+            bool right = checker.headNormElement(head, k % 16, grid, gain, gainExponent, claims[k]);
+            assertTrue(right, "element");
+            Arithmetic.Claim memory wrong = other(claims[k]);
+            right = checker.headNormElement(head, k % 16, grid, gain, gainExponent, wrong);
+            assertTrue(!right, "other element");
         }
     }
 

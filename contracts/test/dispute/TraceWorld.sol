@@ -251,6 +251,25 @@ abstract contract TraceWorld is CourtTest {
         }
     }
 
+    /// @dev As {openRow} for a row that an earlier opening of the proof leads up from.
+    function openAgain(uint256 position, uint256 node, uint256 leaf, uint256 leaves)
+        internal
+        view
+        returns (TraceTree.Opening memory opening)
+    {
+        opening = openRow(position, node, leaf, leaves);
+        opening.path = rowTree(position, node).path(leaf, leaf + leaves);
+    }
+
+    function openWeightAgain(uint256 weight, uint256 leaf)
+        internal
+        view
+        returns (TraceTree.Opening memory opening)
+    {
+        opening = openWeight(weight, leaf);
+        opening.path = weightTree(weight).path(leaf, leaf + 1);
+    }
+
     function openWeight(uint256 weight, uint256 leaf)
         internal
         view

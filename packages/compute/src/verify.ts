@@ -24,7 +24,7 @@ export type Verdict =
       readonly found: number;
       /**
        * Absent when tokens differ. Else what does: a number reported with a token, or an element (at `position`) of an
-       * embedding; `expected` and `found` are the signed 32-bit words.
+       * embedding; `expected` and `found` are the 32-bit words, in two's complement.
        */
       readonly part?: 'logprobs' | 'embedding';
     };
@@ -143,7 +143,7 @@ function firstDifference(
 
 const wordAt = (bytes: Uint8Array, at: number): number =>
   at + 4 <= bytes.length
-    ? new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getInt32(at)
+    ? new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getUint32(at)
     : 0;
 
 /** Evidence first ({@link assertEvidence}, throws `receipt_invalid`), then {@link reexecute}. */

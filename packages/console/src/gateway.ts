@@ -26,6 +26,8 @@ export type Check = {
   readonly position?: number;
   readonly expected?: number | string;
   readonly found?: number | string;
+  /** What differs, if it is no token. */
+  readonly part?: 'logprobs' | 'embedding';
   readonly verifier?: string;
   readonly seconds?: number;
   readonly reason?: string;

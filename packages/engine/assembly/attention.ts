@@ -3,7 +3,7 @@
 // "scores", "softmax", "mix", "joinHeads". Splits that keep int16 products inside i32 lanes:
 //   query = 256 * high + low: 256 products of 2^7 * 2^15 stay below 2^31;
 //   weight = 2^20 * a + 2^10 * b + c, each below 2^10: 64 positions of 2^25 stay below 2^31.
-import { bitLength, clamp, exp2n, round, roundRight } from './arithmetic';
+import { bitLength, clamp, round } from './arithmetic';
 import { keptExponents, keptRows, PAGE_POSITIONS, pageOf } from './heads';
 import { sumLanes } from './matmul';
 import { quantise, roundPair } from './rows';
@@ -192,29 +192,65 @@ function valueExponentMax(shape: AttentionShape, pages: usize, count: usize, kvH
   return largestLane(seen);
 }
 
-/** Weights with the value exponents folded in, i64 [count]; returns their mask, adds up `result.sum`. */
+/** 2^(-f/65536) in Q30 for the fraction f of q, from the two tables of exp2n. */
+// @ts-ignore: decorator
+@inline
+function fraction(tables: usize, q: u32): i64 {
+  const coarse = <i64>load<u32>(tables + ((<usize>q >> 8) & 255) * 4);
+  const fine = <i64>load<u32>(tables + (<usize>q & 255) * 4, 1024);
+  return (coarse * fine + (1 << 29)) >> 30;
+}
+
+/** A score so far below the largest has the power zero: 2^-33 rounds to it in Q30. */
+const FAR_BELOW: u32 = 33 << 16;
+
+/** A value exponent so far below the largest leaves nothing of a weight of 2^46; doubles go to 2^-1022. */
+const BELOW_MAX = 80;
+
+/** 2^-n as doubles, for a pair of i64 0 <= n < 1023. */
+// @ts-ignore: decorator
+@inline
+function inversePowers(n: v128): v128 {
+  return i64x2.shl(i64x2.sub(i64x2.splat(1023), n), 52);
+}
+
+/**
+ * Weights with the value exponents folded in, i64 [count]; returns their mask, adds up `result.sum`. Two at a
+ * time: below 2^53 a product with a power of two, rounded to nearest with ties to even, is R, and each lane has a shift of
+ * its own.
+ */
 function softmax(
   shape: AttentionShape, scratch: AttentionScratch, pages: usize, count: usize, kvHead: usize,
   tables: usize, largestScore: i64, largestExponent: i32, result: HeadResult,
 ): i64 {
-  let sum: i64 = 0;
-  let mask: i64 = 0;
+  let sum = f64x2.splat(0);
+  let seen = i64x2.splat(0);
+  const largest = <u32>largestScore;
+  // Adding 1.5 * 2^52 leaves an integer below 2^51 in the low bits of the double.
+  const magic = f64x2.splat(6755399441055744.0);
   for (let start: usize = 0; start < count; start += PAGE_POSITIONS) {
     const values = pageOf(pages, start) + shape.values;
     const exponents = keptExponents(values, shape.kvHeads, kvHead, shape.padded);
     const used = min(count - start, PAGE_POSITIONS);
-    for (let t: usize = 0; t < used; t++) {
+    for (let t: usize = 0; t < used; t += 2) {
       const at = start + t;
-      const e = exp2n(tables, largestScore - <i64>load<i32>(scratch.scores + (at << 2)));
-      sum += e;
-      // R(e * 2^16, d) as R(e * 2^17, d + 1), which needs no branch for d = 0; from 62 on it is zero.
-      const p = roundRight(e << 17, min<i64>(<i64>(largestExponent - load<i32>(exponents + (t << 2))) + 1, 62));
-      store<i64>(scratch.weights + (at << 3), p);
-      mask |= p;
+      const scores = scratch.scores + (at << 2);
+      const q0 = min<u32>(largest - load<u32>(scores), FAR_BELOW);
+      const q1 = t + 1 < used ? min<u32>(largest - load<u32>(scores, 4), FAR_BELOW) : FAR_BELOW;
+      const fractions = f64x2.replace_lane(f64x2.splat(<f64>fraction(tables, q0)), 1, <f64>fraction(tables, q1));
+      const whole = i64x2.replace_lane(i64x2.splat(<i64>(q0 >> 16)), 1, <i64>(q1 >> 16));
+      const e = f64x2.nearest(f64x2.mul(fractions, inversePowers(whole)));
+      sum = f64x2.add(sum, e);
+      let below = i32x4.sub(i32x4.splat(largestExponent), v128.load64_zero(exponents + (t << 2)));
+      below = i64x2.extend_low_i32x4_u(i32x4.min_u(below, i32x4.splat(BELOW_MAX)));
+      const p = f64x2.nearest(f64x2.mul(f64x2.mul(e, f64x2.splat(65536)), inversePowers(below)));
+      const bits = i64x2.sub(f64x2.add(p, magic), magic);
+      v128.store(scratch.weights + (at << 3), bits);
+      seen = v128.or(seen, bits);
     }
   }
-  result.sum = sum;
-  return mask;
+  result.sum = <i64>(f64x2.extract_lane(sum, 0) + f64x2.extract_lane(sum, 1));
+  return joinPair(seen);
 }
 
 /** C(R(p, sigma), 30) of four weights. */

@@ -80,7 +80,7 @@ export type CommittedTensor = {
 /** Every weight of the model in graph order. Leaves are made as they are read, so memory stays small. */
 export function tensorRows(model: EngineModel): CommittedTensor[] {
   return model.graph.weights.map(({ name, kind }) => {
-    if (kind === 'W8') return { name, leaves: matrixLeaves(model.matrices.get(name)!) };
+    if (kind === 'W8') return { name, leaves: matrixLeaves(() => model.matrices.get(name)!) };
     if (kind === 'G24') return { name, leaves: gainLeaves(model.gains.get(name)!) };
     return { name, leaves: stepLeaves(model.ropeSteps) };
   });
@@ -122,7 +122,9 @@ export function encodeBounds({ config }: EngineModel): Uint8Array {
 export const boundsHash = (model: EngineModel, hash: HashFunction): Uint8Array =>
   hash(encodeBounds(model));
 
-function* matrixLeaves(matrix: W8Matrix): Iterable<Uint8Array> {
+/** The matrix is fetched when the first leaf is, and let go with the last: it may be a large part of memory. */
+function* matrixLeaves(fetch: () => W8Matrix): Iterable<Uint8Array> {
+  const matrix = fetch();
   yield header({ kind: 'W8', rows: matrix.rows, cols: matrix.cols, exponent: matrix.exponent });
   for (let row = 0; row < matrix.rows; row++) {
     for (let from = 0; from < matrix.cols; from += LEAF_COLUMNS) {

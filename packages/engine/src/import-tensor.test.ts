@@ -1,8 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { buildLlamaModel } from './engine-model.js';
-import { decodeHalf, importFloatMatrix, importGains, importQ8Matrix } from './import-tensor.js';
-import { TINY_CONFIG } from './testing/random-model.js';
+import {
+  decodeHalf,
+  importFloatMatrix,
+  importGains,
+  importMatrix,
+  importQ8Matrix,
+  importRows,
+  type TensorSource,
+} from './import-tensor.js';
+import { mulberry32, TINY_CONFIG } from './testing/random-model.js';
 import type { W8Matrix } from './weights.js';
 
 /** Any finite float32, many of them close in size as weights are. */
@@ -108,6 +116,50 @@ describe('importQ8Matrix', () => {
         expect.objectContaining({ code: 'tensor_size_mismatch' }),
       );
     }
+  });
+});
+
+describe('importRows', () => {
+  const [rows, cols] = [13, 64];
+  const next = mulberry32(32);
+  const quants = Int8Array.from({ length: rows * cols }, () => next());
+  // Rows from 2^-14 to 2^5: row shifts, lost scales, and the largest scale in the middle.
+  const scales = Uint16Array.from({ length: (rows * cols) / 32 }, (_, i) =>
+    next() % 5 === 0 ? 0 : (((i * 7) % 19) + 1) << 10,
+  );
+  const data = Float32Array.from(quants, (q, i) => q * decodeHalf(scales[i >> 5]!));
+  const whole: readonly TensorSource[] = [
+    { kind: 'q8', rows, cols, quants, scales },
+    { kind: 'f32', rows, cols, data },
+  ];
+  const partOf = (source: TensorSource, from: number, count: number): TensorSource => {
+    const cut = [from * cols, (from + count) * cols] as const;
+    if (source.kind !== 'q8') {
+      return { kind: 'f32', rows: count, cols, data: data.slice(...cut) };
+    }
+    const scaleCut = scales.slice(cut[0] / 32, cut[1] / 32);
+    return { ...source, rows: count, quants: quants.slice(...cut), scales: scaleCut };
+  };
+
+  it('gives the same matrix in steps of any size', () => {
+    for (const source of whole) {
+      const wanted = importMatrix(source);
+      expect(new Set(wanted.rowShifts).size).toBeGreaterThan(4);
+      for (let step = 1; step <= rows + 1; step++) {
+        const read = (from: number, count: number) => partOf(source, from, count);
+        expect(importRows({ rows, cols, step, read })).toEqual(wanted);
+      }
+    }
+  });
+
+  it('asks only for rows that there are', () => {
+    const asked: number[] = [];
+    const read = (from: number, count: number) => {
+      asked.push(from, count);
+      return partOf(whole[1]!, from, count);
+    };
+    importRows({ rows, cols, step: 5, read });
+    expect(asked).toEqual([0, 5, 5, 5, 10, 3, 0, 5, 5, 5, 10, 3]);
   });
 });
 

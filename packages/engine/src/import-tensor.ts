@@ -32,41 +32,89 @@ export type TensorSource =
       readonly data: Float32Array;
     };
 
+/**
+ * A tensor that is read a few rows at a time, so that a file is never in memory as a whole. A vector is one row.
+ */
+export type TensorRows = {
+  readonly rows: number;
+  readonly cols: number;
+  /** Most rows of one read; each begins at a multiple of it. */
+  readonly step: number;
+  read(from: number, count: number): TensorSource;
+};
+
+/** A tensor that is in memory as a whole. */
+export const wholeRows = (source: TensorSource): TensorRows => ({
+  rows: source.rows,
+  cols: source.cols,
+  step: source.rows,
+  read: () => source,
+});
+
 type FloatSource = Extract<TensorSource, { kind: 'f16' | 'f32' }>;
 
 /** Exponents of weights fit a signed byte; with it every exponent of a pass fits 16 bits. */
 const EXPONENT_MAX = 127;
 
 /** A matrix from 8-bit blocks with half-precision scales (GGUF `Q8_0`): quants are kept, scales move to 16 bits. */
-export function importQ8Matrix(source: Extract<TensorSource, { kind: 'q8' }>): W8Matrix {
-  const { rows, cols, quants } = source;
-  checkSizes({ rows, cols, count: quants.length });
-  const blockCount = (rows * cols) / BLOCK_SIZE;
+export const importQ8Matrix = (source: Extract<TensorSource, { kind: 'q8' }>): W8Matrix =>
+  importRows(wholeRows(source));
+
+/** A matrix from floats: per block scale = largest / 127 rounded up, quants rounded to nearest, ties to even. */
+export const importFloatMatrix = (source: FloatSource): W8Matrix => importRows(wholeRows(source));
+
+/** Either of the above, by the kind of the source. */
+export const importMatrix = (source: TensorSource): W8Matrix => importRows(wholeRows(source));
+
+/**
+ * A matrix from rows, read twice: once for the largest scale, which sets the exponent, and once for the weights.
+ * Beside the result, one step of rows is in memory.
+ */
+export function importRows(source: TensorRows): W8Matrix {
+  const { rows, cols, step } = source;
+  if (cols % BLOCK_SIZE !== 0) throw sizeMismatch(cols, BLOCK_SIZE);
+  const single = step >= rows ? readPart(source, 0, rows) : undefined;
+  const partAt = (from: number) => single ?? readPart(source, from, Math.min(step, rows - from));
+  let top = 0;
+  for (let from = 0; from < rows; from += step) top = Math.max(top, maximum(partAt(from).scales));
+  const exponent = top === 0 ? 0 : checkExponent(floorLog2(top) - 15 - ROW_SHIFT_MAX);
+  const matrix: W8Matrix = {
+    rows,
+    cols,
+    data: single?.source.kind === 'q8' ? single.source.quants : new Int8Array(rows * cols),
+    scales: new Uint16Array((rows * cols) / BLOCK_SIZE),
+    rowShifts: new Uint8Array(rows),
+    exponent,
+  };
+  for (let from = 0; from < rows; from += step) fitPart(partAt(from), matrix, from);
+  return matrix;
+}
+
+/** Some rows and the scale of each of their blocks, as real numbers. */
+type Part = { readonly source: TensorSource; readonly scales: Float64Array };
+
+function readPart(from: TensorRows, row: number, count: number): Part {
+  const source = from.read(row, count);
+  checkSizes({ rows: count, cols: from.cols, count: elementCount(source) });
+  return {
+    source,
+    scales: source.kind === 'q8' ? halfScales(source) : blockMaxima(source).map((x) => x / 127),
+  };
+}
+
+const elementCount = (source: TensorSource): number =>
+  source.kind === 'q8' ? source.quants.length : source.data.length;
+
+function halfScales(source: Extract<TensorSource, { kind: 'q8' }>): Float64Array {
+  const blockCount = source.quants.length / BLOCK_SIZE;
   if (source.scales.length !== blockCount) throw sizeMismatch(source.scales.length, blockCount);
   const scales = Float64Array.from(source.scales, decodeHalf);
   checkFinite(scales);
   if (scales.some((scale) => scale < 0)) {
     throw tensorInvalid('scale_negative', 'A block scale is negative.');
   }
-  return fitScales({ rows, cols, data: quants, scales, round: roundHalfEven });
+  return scales;
 }
-
-/** A matrix from floats: per block scale = largest / 127 rounded up, quants rounded to nearest, ties to even. */
-export function importFloatMatrix(source: FloatSource): W8Matrix {
-  const { rows, cols } = source;
-  checkSizes({ rows, cols, count: source.data.length });
-  const scales = blockMaxima(source).map((largest) => largest / 127);
-  const data = new Int8Array(source.data.length);
-  // SAFETY: a float32 has 24 significant bits, so largest / 127 / 2^n, at most 2^16, is an integer or at least 2^-24
-  // away from one, while the division errs by less than 2^-36: rounding up sees the exact quotient.
-  const matrix = fitScales({ rows, cols, data, scales, round: Math.ceil });
-  for (let from = 0; from < data.length; from += BLOCK_SIZE) quantiseBlock(source, matrix, from);
-  return matrix;
-}
-
-/** Either of the above, by the kind of the source. */
-export const importMatrix = (source: TensorSource): W8Matrix =>
-  source.kind === 'q8' ? importQ8Matrix(source) : importFloatMatrix(source);
 
 /** 24-bit gains with one exponent: the largest lands in [2^23, 2^24), the others are rounded, ties to even. */
 export function importGains(source: TensorSource): Gains {
@@ -83,47 +131,55 @@ export function importGains(source: TensorSource): Gains {
 }
 
 /**
- * Chooses exponent and row shifts: the largest scale of a row lands in [2^15, 2^16), except in rows below 2^-7 of the
- * tensor's largest, which take shift 0. A half-precision scale within 2^5 of its row's largest stays exact.
+ * Row shifts, scales and weights of the rows from `from` on: the largest scale of a row lands in [2^15, 2^16), except
+ * in rows below 2^-7 of the tensor's largest, which take shift 0. A half-precision scale within 2^5 of its row's
+ * largest stays exact.
  */
-function fitScales(options: {
-  readonly rows: number;
-  readonly cols: number;
-  readonly data: Int8Array;
-  readonly scales: Float64Array;
-  readonly round: (x: number) => number;
-}): W8Matrix {
-  const { rows, cols, data, scales, round } = options;
+function fitPart({ source, scales }: Part, matrix: W8Matrix, from: number): void {
+  const { cols, exponent } = matrix;
   const perRow = cols / BLOCK_SIZE;
-  const largest = Float64Array.from({ length: rows }, (_, o) => {
-    return maximum(scales.subarray(o * perRow, (o + 1) * perRow));
-  });
-  const top = maximum(largest);
-  const exponent = top === 0 ? 0 : checkExponent(floorLog2(top) - 15 - ROW_SHIFT_MAX);
-  const rowShifts = Uint8Array.from(largest, (scale) =>
-    scale === 0 ? 0 : Math.max(0, floorLog2(scale) - 15 - exponent),
-  );
-  const fitted = Uint16Array.from(scales, (scale, i) => {
-    const unit = powerOfTwo(exponent + rowShifts[Math.floor(i / perRow)]!);
-    return Math.min(65_535, round(scale / unit));
-  });
-  return { rows, cols, data, scales: fitted, rowShifts, exponent };
+  // SAFETY: a float32 has 24 significant bits, so largest / 127 / 2^n, at most 2^16, is an integer or at least 2^-24
+  // away from one, while the division errs by less than 2^-36: rounding up sees the exact quotient.
+  const round = source.kind === 'q8' ? roundHalfEven : Math.ceil;
+  for (let row = 0; row < scales.length / perRow; row++) {
+    const own = scales.subarray(row * perRow, (row + 1) * perRow);
+    const largest = maximum(own);
+    const shift = largest === 0 ? 0 : Math.max(0, floorLog2(largest) - 15 - exponent);
+    const unit = powerOfTwo(exponent + shift);
+    matrix.rowShifts[from + row] = shift;
+    const target = (from + row) * perRow;
+    for (let i = 0; i < perRow; i++) {
+      matrix.scales[target + i] = Math.min(65_535, round(own[i]! / unit));
+    }
+  }
+  const start = from * cols;
+  if (source.kind !== 'q8') {
+    for (let at = 0; at < source.data.length; at += BLOCK_SIZE) {
+      quantiseBlock(source, matrix, { from: at, to: start + at });
+    }
+  } else if (matrix.data !== source.quants) {
+    matrix.data.set(source.quants, start);
+  }
 }
 
 /**
- * Nearest 8-bit quants of one block under its scale, written into `matrix.data`.
+ * Nearest 8-bit quants of one block of the source under its scale, written into `matrix.data`.
  *
  * SAFETY: a quotient has magnitude below 128 and is m / (s * 2^a) with m < 2^24, s < 2^16: unless it is a tie it is
  * at least 2^-26 away from one, while the division errs by less than 2^-45.
  */
-function quantiseBlock(source: FloatSource, matrix: W8Matrix, from: number): void {
-  const scale = matrix.scales[from / BLOCK_SIZE]!;
+function quantiseBlock(
+  source: FloatSource,
+  matrix: W8Matrix,
+  { from, to }: { readonly from: number; readonly to: number },
+): void {
+  const scale = matrix.scales[to / BLOCK_SIZE]!;
   if (scale === 0) return;
-  const shift = matrix.rowShifts[Math.floor(from / matrix.cols)]!;
+  const shift = matrix.rowShifts[Math.floor(to / matrix.cols)]!;
   const unit = scale * powerOfTwo(matrix.exponent + shift);
-  for (let i = from; i < from + BLOCK_SIZE; i++) {
-    const quant = roundHalfEven(floatAt(source, i) / unit);
-    matrix.data[i] = Math.max(-127, Math.min(127, quant));
+  for (let i = 0; i < BLOCK_SIZE; i++) {
+    const quant = roundHalfEven(floatAt(source, from + i) / unit);
+    matrix.data[to + i] = Math.max(-127, Math.min(127, quant));
   }
 }
 

@@ -15,6 +15,7 @@ export * from './model-config.js';
 export * from './op-table.js';
 export * as referenceOps from './reference/ops.js';
 export { referenceBackend } from './reference/session.js';
+export * from './residual-room.js';
 export * from './rope-scaling.js';
 export * from './rope-steps.js';
 export * from './safetensors/index.js';

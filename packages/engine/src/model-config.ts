@@ -35,6 +35,10 @@ export type ModelConfig = {
 /** Range +-32,768 in the residual stream; real models with outlier channels reach a few thousand. */
 export const RESIDUAL_BITS_DEFAULT = 16;
 
+/** Fraction bits within which the proofs hold. */
+export const RESIDUAL_BITS_MIN = 12;
+export const RESIDUAL_BITS_MAX = 20;
+
 /** Weights come in blocks of this many along a row, each with its own scale. */
 export const BLOCK_SIZE = 32;
 
@@ -55,7 +59,7 @@ const LIMITS: Readonly<
   contextLength: [1, 131_072, 1],
   ropeBase: [2, 2 ** 40, 1],
   rmsEpsilon: [1e-7, 1e-2, 0],
-  residualBits: [12, 20, 1],
+  residualBits: [RESIDUAL_BITS_MIN, RESIDUAL_BITS_MAX, 1],
 };
 
 /** Returns the configuration if every number is inside the proofs; throws `model_config_invalid` otherwise. */

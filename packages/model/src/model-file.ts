@@ -3,6 +3,7 @@
  * format and identity out. It knows no disk and no network.
  */
 import {
+  type ByteSource,
   bytesSource,
   type EngineModel,
   type GgufFile,
@@ -12,7 +13,7 @@ import {
   metadataString,
   readGguf,
 } from '@assay/engine';
-import { type Hex, sha256, toHex } from '@assay/protocol';
+import { type Hex, sha256Of, toHex } from '@assay/protocol';
 import { type Chat, createChat } from './chat.js';
 import { modelError } from './errors.js';
 import { type ModelIdentity, modelIdentity } from './identity.js';
@@ -26,7 +27,7 @@ export type ModelInfo = {
   readonly parameterCount: number;
   /** Most token ids of prompt and answer together. */
   readonly contextLength: number;
-  /** SHA-256 of the file. */
+  /** SHA-256 of the file; computed on first use. */
   readonly fileHash: Hex;
   /** Bytes of the file. */
   readonly fileSize: number;
@@ -53,16 +54,18 @@ export type ModelFile = TextFile & {
 };
 
 /**
- * Opens a whole model file.
+ * Opens a whole model file. Bytes are read at once; of a source, weights are read when they are needed, so that a file
+ * of any size takes the memory of its largest tensor. It must stay readable as long as the model is used.
  *
  * @example
  * const { model, tokenizer, chat, identity } = openModelFile(new Uint8Array(await readFile(path)));
  * const prompt = chat.renderChat([{ role: 'user', content: 'Hello' }]);
  */
-export function openModelFile(bytes: Uint8Array): ModelFile {
-  const { model, file, parameterCount } = loadGgufModel(bytes);
+export function openModelFile(from: Uint8Array | ByteSource): ModelFile {
+  const { model, file, parameterCount } = loadGgufModel(from);
   const text = openText(file);
   let identity: ModelIdentity | undefined;
+  let fileHash: Hex | undefined;
   return {
     ...text,
     model,
@@ -71,8 +74,11 @@ export function openModelFile(bytes: Uint8Array): ModelFile {
       architecture: metadataString(file.metadata, 'general.architecture') ?? '',
       parameterCount,
       contextLength: text.contextLength,
-      fileHash: toHex(sha256(bytes)),
-      fileSize: bytes.length,
+      get fileHash() {
+        fileHash ??= toHex(sha256Of(partsOf(file.source)));
+        return fileHash;
+      },
+      fileSize: file.source.size,
     },
     get identity() {
       identity ??= modelIdentity({ model, metadata: file.metadata });
@@ -81,9 +87,18 @@ export function openModelFile(bytes: Uint8Array): ModelFile {
   };
 }
 
+/** Bytes that are hashed at once. */
+const PART_BYTES = 2 ** 20;
+
+function* partsOf(source: ByteSource): Iterable<Uint8Array> {
+  for (let at = 0; at < source.size; at += PART_BYTES) {
+    yield source.read(at, Math.min(PART_BYTES, source.size - at));
+  }
+}
+
 /** Opens what text needs and reads no weights: milliseconds where {@link openModelFile} takes seconds. */
-export const openTokenizerOnly = (bytes: Uint8Array): TextFile =>
-  openText(readGguf(bytesSource(bytes)));
+export const openTokenizerOnly = (from: Uint8Array | ByteSource): TextFile =>
+  openText(readGguf(from instanceof Uint8Array ? bytesSource(from) : from));
 
 function openText(file: GgufFile): TextFile {
   const { metadata } = file;

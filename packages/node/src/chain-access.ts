@@ -193,7 +193,7 @@ export async function ensureDeployment(
   home: string,
   rpcUrl: string,
   account: Account,
-  token?: Address,
+  terms: DeployContractsParameters = {},
 ): Promise<{ readonly deployment: Deployment; readonly fresh: boolean }> {
   const { read, write, genesisHash } = await openChain(rpcUrl, account);
   const known = readDeployment(home, read.chain.id, genesisHash);
@@ -202,12 +202,10 @@ export async function ensureDeployment(
     (await read.getCode({ address: known.addresses.channels })) !== undefined
   )
     return { deployment: known, fresh: false };
-  if (read.chain.id !== LOCAL_CHAIN_ID && token === undefined) throw tokenRequired(read.chain.id);
+  const local = read.chain.id === LOCAL_CHAIN_ID;
+  if (!local && terms.token === undefined) throw tokenRequired(read.chain.id);
   const startBlock = Number(await read.getBlockNumber());
-  const addresses = await deployContracts(write, {
-    ...(token === undefined ? {} : { token }),
-    ...(read.chain.id === LOCAL_CHAIN_ID ? LOCAL_COURT : {}),
-  });
+  const addresses = await deployContracts(write, { ...(local ? LOCAL_COURT : {}), ...terms });
   const deployment = { chainId: read.chain.id, genesisHash, startBlock, addresses };
   writeDeployment(home, deployment);
   return { deployment, fresh: true };

@@ -2,11 +2,12 @@
  * Model files by model id: the shipped one, files given by name, and files fetched from providers. A fetched file is
  * kept only if its recomputed id is the one that was asked for.
  */
-import { copyFileSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openModelFile } from '@assay/model';
 import { AssayError, type Hex } from '@assay/protocol';
+import { type FileSource, openFileSource } from './file-source.js';
 import { roleFolder } from './home.js';
 import { openAnswer, readBody } from './peers/http-client.js';
 
@@ -91,10 +92,10 @@ async function fetchFrom(
   return path;
 }
 
-/** Opens a file by path; throws `model_file_unreadable`. */
-export function readModelFile(path: string): Uint8Array {
+/** Opens a file by path for as long as the process lives; throws `model_file_unreadable`. */
+export function openModelSource(path: string): FileSource {
   try {
-    return readFileSync(path);
+    return openFileSource(path);
   } catch (cause) {
     throw new AssayError({
       code: 'model_file_unreadable',

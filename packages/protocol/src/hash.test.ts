@@ -2,7 +2,7 @@
 import { keccak_256 } from '@noble/hashes/sha3.js';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { keccak } from './hash.js';
+import { keccak, sha256, sha256Of } from './hash.js';
 import { toHex } from './hex.js';
 
 /** Room of the module's buffer: longer inputs go in parts. */
@@ -40,5 +40,18 @@ describe('keccak', () => {
     const copy = first.slice();
     keccak(Uint8Array.of(2));
     expect(first).toEqual(copy);
+  });
+});
+
+describe('sha256Of', () => {
+  it('is the hash of the parts joined, wherever they are cut', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), fc.nat(300), (bytes, cut) => {
+        const parts = [bytes.subarray(0, cut), bytes.subarray(cut)];
+        expect(sha256Of(parts)).toEqual(sha256(bytes));
+      }),
+      { seed: 0x73686132, numRuns: 100 },
+    );
+    expect(sha256Of([])).toEqual(sha256(new Uint8Array()));
   });
 });

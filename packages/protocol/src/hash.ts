@@ -58,3 +58,10 @@ export const keccak: HashFunction = loadKeccak();
 
 /** 32 bytes of SHA-256, for content addresses of files (fast, and an EVM precompile). */
 export const sha256 = (bytes: Uint8Array): Uint8Array => sha256Bytes(bytes);
+
+/** SHA-256 of bytes that come in parts, such as a file too large for memory. */
+export function sha256Of(parts: Iterable<Uint8Array>): Uint8Array {
+  const hash = sha256Bytes.create();
+  for (const part of parts) hash.update(part);
+  return hash.digest();
+}

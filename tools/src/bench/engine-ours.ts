@@ -57,8 +57,9 @@ function concurrent(requests: number, count: number): number {
   });
   const tokens = many.map((_, request) => promptToken(0, request));
   for (let i = 0; i < count; i++) {
-    many.forEach((session, request) => {
-      tokens[request] = largest(session.forward([tokens[request]!]));
+    const parts = many.map((session, request) => ({ session, tokens: [tokens[request]!] }));
+    backend.forwardBatch(parts).forEach((logits, request) => {
+      tokens[request] = largest(logits);
     });
   }
   return requests * count;

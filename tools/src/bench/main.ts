@@ -7,6 +7,9 @@ import { type BenchReport, printReport } from './report.js';
 const BENCHES: Readonly<Record<string, (options: readonly string[]) => Promise<BenchReport>>> = {
   engine: async (options) => (await import('./engine.js')).benchEngine(options),
   gateway: async () => (await import('./gateway.js')).benchGateway(),
+  serving: async () => (await import('./serving.js')).benchServing(),
+  quality: async (options) => (await import('./quality.js')).benchQuality(options),
+  families: async () => (await import('./families.js')).benchFamilies(),
   index: async () => (await import('./index.js')).benchIndex(),
 };
 

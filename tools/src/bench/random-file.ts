@@ -98,7 +98,6 @@ const ones = (count: number): Uint8Array =>
 function describe(config: ModelConfig): GgufMetadata {
   const count = (value: number): GgufValue => ({ type: 'uint32', value });
   const real = (value: number): GgufValue => ({ type: 'float32', value });
-  const words = Array.from({ length: config.vocabularySize }, (_, id) => vocabularyWord(id));
   return new Map<string, GgufValue>([
     ['general.architecture', { type: 'string', value: 'llama' }],
     ['general.file_type', count(7)],
@@ -113,6 +112,15 @@ function describe(config: ModelConfig): GgufMetadata {
     ['llama.rope.freq_base', real(config.ropeBase)],
     ['llama.attention.layer_norm_rms_epsilon', real(Math.fround(config.rmsEpsilon))],
     ['llama.vocab_size', count(config.vocabularySize)],
+    ...wordVocabulary(config.vocabularySize),
+  ]);
+}
+
+/** A tokenizer of words without meaning. */
+export function wordVocabulary(size: number): GgufMetadata {
+  const count = (value: number): GgufValue => ({ type: 'uint32', value });
+  const words = Array.from({ length: size }, (_, id) => vocabularyWord(id));
+  return new Map<string, GgufValue>([
     ['tokenizer.ggml.model', { type: 'string', value: 'llama' }],
     ['tokenizer.ggml.tokens', { type: 'array', element: 'string', value: words }],
     [

@@ -4,6 +4,7 @@
  * throws with what it saw instead.
  */
 import assert from 'node:assert/strict';
+import { cpus } from 'node:os';
 import { type Browser, chromium, type Locator, type Page } from 'playwright-core';
 
 export type ConsoleE2eOptions = {
@@ -199,6 +200,12 @@ async function checksInPage({ page, pictures }: Visit): Promise<void> {
   assert.equal(await notice.count(), 0, (await notice.allTextContents()).join(' '));
   await verdict.waitFor();
   assert.equal(await certificate(page).locator('.step-done').count(), 4, 'every step is done');
+  const isolated = await page.evaluate(() => globalThis.crossOriginIsolated);
+  assert.ok(isolated, 'the page may share memory among threads');
+  if (cpus().length > 1)
+    await certificate(page)
+      .getByText(/on \d threads/)
+      .waitFor();
   await certificate(page).getByText('is the text of these tokens').waitFor();
   await takePictures(page, pictures, 'receipt');
   await button.click();

@@ -5,6 +5,7 @@ import { sampleTexts } from './batch.js';
 import { type Tokenizer, trainTokenizer } from './bpe.js';
 import { type Library, readLibrary } from './text.js';
 import type { Recipe, Training } from './train.js';
+import type { Vectors } from './vectors.js';
 
 export const TINY_RECIPE: Recipe = {
   shape: { width: 64, heads: 2, kvHeads: 1, hidden: 96, layers: 2, vocabulary: 384, rows: 128 },
@@ -25,16 +26,11 @@ export function readText(): Library {
   return readLibrary(new URL('../../make-model/text/', import.meta.url));
 }
 
+export const VECTORS_PATH = new URL('../../make-model/vectors.json', import.meta.url);
+
 /** Committed results with which every machine must agree. */
-export function readVectors(): {
-  readonly tinyThreeSteps: string;
-  readonly tokenizer: string;
-  readonly firstGroup: string;
-  readonly firstStep: string;
-  readonly model: string;
-} {
-  const path = new URL('../../make-model/vectors.json', import.meta.url);
-  return JSON.parse(readFileSync(path, 'utf8'));
+export function readVectors(): Vectors {
+  return JSON.parse(readFileSync(VECTORS_PATH, 'utf8'));
 }
 
 /** A training over the toy shape. */

@@ -1,21 +1,24 @@
 /**
  * The command that makes the shipped model: `npm run model:make`. Reads our text, trains, writes
  * `models/assay-mini.gguf` and prints its hash and its score. `--evaluate` scores the last
- * checkpoint only; `--ask "..."` asks it. Everything that decides the bits is a constant here.
+ * checkpoint only; `--ask "..."` asks it; `--vectors` writes the vectors of the committed file.
+ * Everything that decides the bits is a constant here.
  */
 
 import { createHash } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { sampleTexts } from './batch.js';
 import { type Tokenizer, trainTokenizer } from './bpe.js';
 import { answer, evaluate, openExaminee, type Score } from './evaluate.js';
+import { VECTORS_PATH } from './fixture.js';
 import { writeModelFile } from './model-bytes.js';
 import { RECIPE, TOKENIZER_DIALOGUES } from './recipe.js';
 import { countParameters } from './shape.js';
 import { type Library, readLibrary } from './text.js';
 import { type Progress, type Recipe, train } from './train.js';
+import { makeVectors } from './vectors.js';
 
 const ROOT = new URL('../../../', import.meta.url);
 
@@ -29,6 +32,7 @@ async function main(): Promise<void> {
       out: { type: 'string', default: fileURLToPath(new URL('models/assay-mini.gguf', ROOT)) },
       steps: { type: 'string', default: String(RECIPE.steps) },
       evaluate: { type: 'boolean', default: false },
+      vectors: { type: 'boolean', default: false },
       ask: { type: 'string', multiple: true, default: [] },
     },
   });
@@ -37,6 +41,11 @@ async function main(): Promise<void> {
   const texts = sampleTexts(library, recipe.seed, TOKENIZER_DIALOGUES);
   const tokenizer = trainTokenizer(texts, recipe.shape.vocabulary);
   describeWork(library, tokenizer, recipe);
+  if (values.vectors) {
+    const vectors = await makeVectors(readFileSync(values.out), { library, tokenizer });
+    writeFileSync(VECTORS_PATH, `${JSON.stringify(vectors, null, 2)}\n`);
+    return;
+  }
   mkdirSync(values.work, { recursive: true });
   const onlyAsk = values.evaluate || values.ask.length > 0;
   const parameters = await train({

@@ -13,6 +13,44 @@ const bytes = readFileSync(new URL('../../../models/assay-mini.gguf', import.met
 const { file, session } = openExaminee(bytes);
 const library = readText();
 
+/** What newcomers ask first, as they type it: these must be right whatever else is not. */
+const FIRST_QUESTIONS = [
+  ['start', 'How do I run Assay?'],
+  ['start', 'How do I start Assay?'],
+  ['start', 'How do I install Assay?'],
+  ['start', 'how to run assay'],
+  ['start', 'how to start assay'],
+  ['start', 'How do I get started?'],
+  ['what-is-assay', 'what is assay'],
+  ['how-it-works', 'How does Assay work?'],
+  ['why-assay', 'Why should I use Assay?'],
+  ['price', 'How much does it cost?'],
+  ['currency', 'How do I pay?'],
+  ['earn', 'How can I earn money?'],
+  ['provider', 'What is a provider?'],
+  ['become-provider', 'How do I become a provider?'],
+  ['verifier', 'What is a verifier?'],
+  ['verify-receipt', 'How do I verify an answer?'],
+  ['verify-receipt', 'How do I verify a receipt?'],
+  ['gateway', 'What is a gateway?'],
+  ['channel', 'What is a channel?'],
+  ['stake', 'What is stake?'],
+  ['provider-lies', 'What happens if an answer is wrong?'],
+  ['dispute', 'What is a dispute?'],
+  ['open-dispute', 'How do I open a dispute?'],
+  ['court', 'What is the court?'],
+  ['close-channel', 'How do I get my money back?'],
+  ['withdraw-stake', 'How do I withdraw my stake?'],
+  ['requirements', 'Do I need a GPU?'],
+  ['ask-command', 'How do I ask a question?'],
+  ['bug', 'It does not work.'],
+  ['greet', 'Hi'],
+  ['how-are-you', 'How are you?'],
+  ['what-can-you-do', 'What can you do?'],
+  ['your-name', 'What is your name?'],
+  ['bye', 'Bye!'],
+] as const;
+
 describe('models/assay-mini.gguf', () => {
   it('is the file that the recipe makes', () => {
     expect(createHash('sha256').update(bytes).digest('hex')).toBe(readVectors().model);
@@ -42,6 +80,7 @@ describe('models/assay-mini.gguf', () => {
     ['provider-lies', 'What happens if a provider lies?'],
     ['start', 'How do I start the network?'],
     ['thanks', 'Thank you!'],
+    ...FIRST_QUESTIONS,
   ])('answers %s to the letter in the exact engine', (name, question) => {
     const intent = library.intents.find((one) => one.name === name)!;
     const said = answer({ file, session }, [{ role: 'user', content: question }]);

@@ -6,10 +6,10 @@ import type { Recipe } from './train.js';
 export const RECIPE: Recipe = {
   shape: MINI,
   seed: 20260101,
-  steps: 9000,
+  steps: 5600,
   groups: 4,
   warmupSteps: 80,
-  decaySteps: 3000,
+  decaySteps: 2800,
   peakRate: 2.5e-3,
   weightDecay: 0.1,
 };

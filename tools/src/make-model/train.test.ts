@@ -1,6 +1,5 @@
 /** Seeds: 7 (toy recipe), 20260101 (shipped recipe), 11 (direction of the finite differences). */
 
-import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,17 +12,10 @@ import { createRandom } from './random.js';
 import { RECIPE, TOKENIZER_DIALOGUES } from './recipe.js';
 import { countParameters } from './shape.js';
 import { initialise, loadGroups, parametersOf, rateAt, train } from './train.js';
+import { hashOf } from './vectors.js';
 
 const library = readText();
 const vectors = readVectors();
-
-function hashOf(values: Float32Array | Int32Array | string): string {
-  const bytes =
-    typeof values === 'string'
-      ? values
-      : new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-  return createHash('sha256').update(bytes).digest('hex');
-}
 
 describe('gradient', () => {
   const training = tinyTraining(library, 1);

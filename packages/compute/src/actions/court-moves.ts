@@ -24,6 +24,7 @@ type CourtFunction =
   | 'reveal'
   | 'choose'
   | 'show'
+  | 'again'
   | 'timeOut'
   | 'commit'
   | 'convict'
@@ -100,6 +101,11 @@ export const showLeaf = (
   { court, dispute, data }: At<{ readonly dispute: Dispute; readonly data: Hex }>,
 ): Promise<TransactionReceipt> =>
   move(client, { court, functionName: 'show', args: [dispute, data] });
+
+export const askAgain = (
+  client: WriteClient,
+  { court, dispute }: At<{ readonly dispute: Dispute }>,
+): Promise<TransactionReceipt> => move(client, { court, functionName: 'again', args: [dispute] });
 
 export const timeOutDispute = (
   client: WriteClient,

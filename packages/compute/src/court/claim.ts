@@ -28,6 +28,8 @@ export type Dispute = {
   readonly provider: Address;
   /** Index into `PHASES`. */
   readonly phase: number;
+  /** Walks that the challenger may still ask for. */
+  readonly walks: number;
   /** Seconds that a side has left for all its moves. */
   readonly challengerTime: number;
   readonly providerTime: number;
@@ -62,6 +64,9 @@ export type CourtTerms = {
   readonly releaseDelay: number;
   readonly bond: bigint;
 };
+
+/** Walks down a trace in one dispute, as the contract has it. */
+const WALKS_MAX = 4;
 
 const ZERO: Hex = `0x${'00'.repeat(32)}`;
 
@@ -100,6 +105,7 @@ export const openedDispute = (
   challenger: opened.challenger,
   provider: opened.provider,
   phase: PHASES.indexOf('answering'),
+  walks: WALKS_MAX - 1,
   challengerTime: terms.clock,
   providerTime: terms.clock,
   movedAt: opened.openedAt,

@@ -9,7 +9,15 @@ export type Phase = (typeof PHASES)[number];
 
 export type Side = 'provider' | 'challenger';
 export type Move = {
-  readonly move: 'open' | 'answer' | 'reveal' | 'choose' | 'show' | 'convictOpened' | 'timeOut';
+  readonly move:
+    | 'open'
+    | 'answer'
+    | 'reveal'
+    | 'choose'
+    | 'show'
+    | 'again'
+    | 'convictOpened'
+    | 'timeOut';
   readonly from: readonly Phase[];
   readonly by: Side | 'anyone';
   readonly to: readonly Phase[];
@@ -21,6 +29,7 @@ export const MOVES: readonly Move[] = [
   { move: 'reveal', from: ['revealing'], by: 'provider', to: ['choosing'] },
   { move: 'choose', from: ['choosing'], by: 'challenger', to: ['revealing', 'showing'] },
   { move: 'show', from: ['showing'], by: 'provider', to: ['proving'] },
+  { move: 'again', from: ['proving'], by: 'challenger', to: ['revealing'] },
   {
     move: 'convictOpened',
     from: ['revealing', 'choosing', 'showing', 'proving'],
@@ -38,6 +47,5 @@ export const MOVES: readonly Move[] = [
 /** Whose clock runs; nobody's before a dispute is open. */
 export function sideToMove(phase: Phase): Side | undefined {
   const own = MOVES.find(({ from, by }) => by !== 'anyone' && from.includes(phase));
-  if (own !== undefined) return phase === 'none' ? undefined : (own.by as Side);
-  return phase === 'proving' ? 'challenger' : undefined;
+  return phase === 'none' ? undefined : (own?.by as Side | undefined);
 }

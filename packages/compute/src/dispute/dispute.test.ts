@@ -5,9 +5,11 @@ import { toHex } from '@assay/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { traceJobOf } from './case.js';
+import { chargesOf } from './charges.js';
 import { findFraud } from './find-fraud.js';
 import { judgeProof } from './judge.js';
-import { sourceOf, type TraceSource } from './source.js';
+import { type Charge, examineCharge, type ProverOptions } from './prover.js';
+import { checkedSource, sourceOf, type TraceSource } from './source.js';
 import { type HonestCase, honestCase } from './testing/honest-case.js';
 import { lyingTrace } from './testing/lying-trace.js';
 import { decodeProof } from './trace-proof.js';
@@ -43,9 +45,48 @@ const addressOf = (t: number, choice: number) => {
   return { t, node, layout: rowLayout(graph, job, { t, node }) };
 };
 
+/** A charge's verdict; one whose numbers do not exist in an honest row cannot be opened. */
+async function verdictOf(options: ProverOptions, charge: Charge): Promise<boolean> {
+  const layout = rowLayout(graph, job, charge);
+  const inputHeads = graph.tensors[graph.nodes[charge.node]!.inputs[0]!]!.shape.at(1);
+  const heads = charge.kind === 'joinTop' ? (inputHeads as number) : layout.heads;
+  if (charge.index >= layout.size || charge.head >= heads) return false;
+  try {
+    return (await examineCharge(options, charge)).guilty;
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'proof_malformed' });
+    return false;
+  }
+}
+
 describe('findFraud', () => {
   it('finds nothing in an honest trace', async () => {
     expect(await search(sourceOf(honest.trace))).toBeUndefined();
+  });
+
+  it('convicts nothing of an honest trace, whatever is charged', async () => {
+    const source = checkedSource(sourceOf(honest.trace), sha256);
+    const options = { ...honest, source, hash: sha256 };
+    let charges = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom(...POSITIONS),
+        fc.nat(),
+        fc.nat(),
+        async (at, choice, other) => {
+          const { t, node } = addressOf(at, choice);
+          const own = honest.trace.leaves(t, node);
+          const theirs = own.map((leaf) => leaf.map((byte, i) => (byte + other * (i + 1)) % 256));
+          const token = [...honest.envelope.inputTokens, ...honest.envelope.outputTokens][t]!;
+          for (const charge of chargesOf({ graph, job, t, node, token, own, theirs })) {
+            if (charges % 7 === 0) expect(await verdictOf(options, charge)).toBe(false);
+            charges++;
+          }
+        },
+      ),
+      { seed: 12, numRuns: 30 },
+    );
+    expect(charges).toBeGreaterThan(500);
   });
 
   it('convicts any single bit of any leaf, with a proof that the judge opens', async () => {

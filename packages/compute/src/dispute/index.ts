@@ -1,6 +1,8 @@
 export * from './case.js';
+export * from './element.js';
 export * from './find-fraud.js';
 export * from './judge.js';
+export * from './kinds/boundary.js';
 export { TRACE_KINDS, type TraceKind } from './kinds/index.js';
 export { type ModelTrees, modelTrees } from './model-trees.js';
 export { type Charge, examineCharge, type ProverOptions, proveCharge } from './prover.js';

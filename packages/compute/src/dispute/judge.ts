@@ -77,8 +77,17 @@ function proofAccess({ signed, graph, proof, hash }: JudgeOptions, job: TraceJob
   const places: { readonly t: number; readonly root: Uint8Array }[] = [];
   const nextRow = () => required(proof.rows[rows++], 'a row is missing');
   const nextOther = () => required(proof.others[others++], 'an opening is missing');
-  /** Folds a tree and checks that its root is row `address` of an opened position. */
+  const opened = new Map<string, Uint8Array>();
+  const weights: OpenedWeight = { root: undefined };
+  /** Checks that a root is row `address` of an opened position; a row opened before needs no path. */
   const checkRow = (address: RowAddress, position: number, root: Uint8Array, path: Hex[]) => {
+    const key = `${position} ${address.node}`;
+    const known = opened.get(key);
+    opened.set(key, root);
+    if (known !== undefined && path.length === 0) {
+      check(sameBytes(known, root), 'a row is not the one opened before', address.node);
+      return;
+    }
     const place = places[position]!;
     const width = rowCount(graph, job, address.t);
     const tree = { width, path: path.map(fromHex) };
@@ -135,7 +144,7 @@ function proofAccess({ signed, graph, proof, hash }: JudgeOptions, job: TraceJob
       check(toHex(seal.root) === signed.traceRoot, 'the seal is another one', seal.count);
       return seal;
     },
-    weightLeaf: (leaf) => openWeight({ signed, graph, proof, opening: nextOther() }, leaf),
+    weightLeaf: (leaf) => openWeight({ signed, graph, proof, weights, opening: nextOther() }, leaf),
     tokenLeaf(of, leaf) {
       const opening = nextOther();
       const [root, count] =
@@ -167,12 +176,18 @@ function splitRun(data: Uint8Array, run: Run, bytesOf: (leaf: number) => number)
   return leaves;
 }
 
-/** Opens a leaf of the node's weight: its own tree, then the tree of weights. */
+/** The root of the node's weight, once it has been opened. */
+type OpenedWeight = { root: Uint8Array | undefined };
+
+/** Opens a leaf of the node's weight: its own tree, then the tree of weights unless that was done before. */
 function openWeight(
-  options: Pick<JudgeOptions, 'signed' | 'graph' | 'proof'> & { readonly opening: Opening },
+  options: Pick<JudgeOptions, 'signed' | 'graph' | 'proof'> & {
+    readonly weights: OpenedWeight;
+    readonly opening: Opening;
+  },
   leaf: number,
 ): Uint8Array {
-  const { signed, graph, proof, opening } = options;
+  const { signed, graph, proof, weights, opening } = options;
   const weight = graph.nodes[proof.node]!.weights[0]!;
   const { kind, shape } = graph.weights[weight]!;
   const rows = kind === 'W8' ? shape[0]! : 1;
@@ -184,6 +199,11 @@ function openWeight(
   check(fold !== undefined, 'a weight does not fold', leaf);
   const root = hashLeafData(sealRoot(width, fold!.top, keccak), keccak);
   const tree = { width: Number(opening.count), path: path.slice(fold!.used) };
+  if (weights.root !== undefined && tree.path.length === 0) {
+    check(sameBytes(weights.root, root), 'a weight is not the one opened before', leaf);
+    return data;
+  }
+  weights.root = root;
   const shown = rootOfNode({ hash: root, index: weight }, tree, keccak);
   const fits = shown !== undefined && toHex(shown) === signed.weightsRoot;
   check(fits, 'a weight is not under the model', weight);

@@ -36,6 +36,7 @@ export type ModelTrees = {
   readonly weightLeaf: (
     weight: number,
     leaf: number,
+    isFirst: boolean,
   ) => { readonly opening: Opening; readonly data: Uint8Array };
 };
 
@@ -51,13 +52,14 @@ export function modelTrees(model: EngineModel): ModelTrees {
   let roots: readonly Uint8Array[] | undefined;
   return {
     descriptor: (node) => openLeaf(graph, 1 + node),
-    weightLeaf(weight, leaf) {
+    weightLeaf(weight, leaf, isFirst) {
       roots ??= tensorRows(model).map(({ leaves }) =>
         hashLeafData(nodeRoot(leafNodes([...leaves], keccak), keccak), keccak),
       );
       const tree = treeOf(weight);
       const { data, path } = openLeaf(tree, leaf);
-      const above = provePath(roots, { first: weight, count: 1 }, keccak).map(toHex);
+      const place = { first: weight, count: 1 };
+      const above = isFirst ? provePath(roots, place, keccak).map(toHex) : [];
       const opening = { data, count: BigInt(roots.length), path: [...path, ...above] };
       return { opening, data: tree.leaves[leaf]! };
     },

@@ -98,7 +98,8 @@ class NotFetched extends Error {
 /** What a rule read, in its order. */
 type Notes = {
   readonly positions: number[];
-  readonly rows: (RowAddress & { readonly run: Run | 'seal' })[];
+  /** `position` is the place in `positions` under which a row was opened. */
+  readonly rows: (RowAddress & { readonly position: number; readonly run: Run | 'seal' })[];
   readonly others: Opening[];
 };
 
@@ -130,6 +131,7 @@ function noteAccess(
     count: nodes.length,
     top: nodeTop(nodes, hash),
   });
+  let weightsOpened = 0;
   const noteSeal = (nodes: readonly Uint8Array[]) => {
     const seal = sealed(nodes);
     notes.others.push({ data: toHex(seal.top), count: BigInt(seal.count), path: [] });
@@ -138,14 +140,14 @@ function noteAccess(
   return {
     position: (t) => notes.positions.push(t) - 1,
     salt: (position) => known.positions[notes.positions[position]!]!.salt,
-    leaves({ t, node }, _position, run) {
+    leaves({ t, node }, position, run) {
       const leaves = leavesAt({ t, node });
-      notes.rows.push({ t, node, run });
+      notes.rows.push({ t, node, position, run });
       return concat(leaves.slice(run.first, run.first + run.count));
     },
-    rowSeal({ t, node }) {
+    rowSeal({ t, node }, position) {
       const nodes = leafNodes(leavesAt({ t, node }), hash);
-      notes.rows.push({ t, node, run: 'seal' });
+      notes.rows.push({ t, node, position, run: 'seal' });
       return sealed(nodes);
     },
     positionSeal(position) {
@@ -157,7 +159,8 @@ function noteAccess(
     traceSeal: () => noteSeal(known.positions.map((position) => positionNode(position, hash))),
     weightLeaf(leaf) {
       const weight = model.graph.nodes[charge.node]!.weights[0]!;
-      const { opening, data } = trees.weightLeaf(weight, leaf);
+      // Of a proof's openings of one weight, only the first leads on to the root of all.
+      const { opening, data } = trees.weightLeaf(weight, leaf, weightsOpened++ === 0);
       notes.others.push(opening);
       return data;
     },
@@ -187,7 +190,12 @@ async function openAll(options: ProverOptions, charge: Charge, notes: Notes): Pr
   const all = await source.positions();
   const nodes = all.map((position) => positionNode(position, hash));
   const rows: Opening[] = [];
-  for (const row of notes.rows) rows.push(await openRow(options, row));
+  const opened = new Set<string>();
+  for (const row of notes.rows) {
+    const key = `${row.position} ${row.node}`;
+    rows.push(await openRow(options, row, !opened.has(key)));
+    opened.add(key);
+  }
   return {
     ...{ position: t, node, head, index, part },
     descriptor: trees.descriptor(node),
@@ -201,13 +209,16 @@ async function openAll(options: ProverOptions, charge: Charge, notes: Notes): Pr
   };
 }
 
+/** Leaves of a row; of a proof's openings of one row, only the first leads on to the position's root. */
 async function openRow(
   { source, hash }: ProverOptions,
   { t, node, run }: Notes['rows'][number],
+  isFirst: boolean,
 ): Promise<Opening> {
   const leaves = await source.leaves(t, node);
   const nodes = leafNodes(leaves, hash);
-  const above = provePath(await source.rows(t), { first: node, count: 1 }, hash).map(toHex);
+  const place = { first: node, count: 1 };
+  const above = isFirst ? provePath(await source.rows(t), place, hash).map(toHex) : [];
   const count = BigInt(nodes.length);
   if (run === 'seal') return { data: toHex(nodeTop(nodes, hash)), count, path: above };
   const path = [...provePath(nodes, run, hash).map(toHex), ...above];

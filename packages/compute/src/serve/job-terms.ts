@@ -16,7 +16,7 @@ import {
 } from '@assay/protocol';
 import { vaultAddress } from '../actions/vaults.js';
 import * as errors from '../errors.js';
-import type { ProviderContext } from './provider.js';
+import type { ProviderContext } from './provider-context.js';
 
 /** Recipient, time, model, price, length and commitment of a job; throws the first that does not hold. */
 export function checkTerms(context: ProviderContext, request: JobRequest): void {

@@ -1,236 +1,64 @@
 /**
- * The provider's side of a job: admits it, streams tokens with signed heads, stops when increments stay unpaid, and
- * signs a receipt for exactly what was delivered. Knows no socket, no disk and no clock; `node` hands them in.
+ * The provider's side of a job that was admitted (`admission.ts`): streams tokens with signed heads, stops when
+ * increments stay unpaid, and signs a receipt for exactly what was delivered. Knows no socket, no disk and no clock;
+ * `node` hands them in.
  *
  * What is paid is never lost: a voucher and the tokens it pays for are stored before either side goes on, and jobs that
  * a crash cut off are settled for their paid part by {@link recoverJobs}.
  */
 import {
-  type ChannelConfig,
-  type Controls,
-  channelId,
-  computeDomain,
   concat,
   decodeControls,
   detailBytesPerToken,
   FINISH,
-  firstStreamHead,
   fromHex,
   type Hex,
   hashLaneVoucher,
   hashReceipt,
   hashStreamHead,
-  type Job,
   type JobEvent,
-  type JobRequest,
-  jobId,
   jobPriceUp,
-  type ModelInfo,
   nextStreamHead,
   type Receipt,
   type ReceiptEnvelope,
   type SignedLaneVoucher,
   STREAM_INCREMENT_TOKENS,
-  settlementDomain,
   toHex,
   UNPAID_INCREMENTS_MAX,
 } from '@assay/protocol';
 import * as errors from '../errors.js';
 import { finishOf, isCutOff, type JobOutput, outputRootOf, streamHeadOf } from '../evidence.js';
-import { applyVoucher, completeJob, dropJob, type Lane, newLane, startJob } from '../lane.js';
-import type { CheckSignature } from '../signature.js';
-import type { Market, Signer } from '../types.js';
-import { checkChannel, checkTerms } from './job-terms.js';
+import { applyVoucher, completeJob, dropJob, type Lane } from '../lane.js';
+import { release } from './admission.js';
+import {
+  type AdmittedJob,
+  assertVoucherSigned,
+  type Generated,
+  jobDomain,
+  laneKey,
+  loadLane,
+  type Provider,
+  paymentDomain,
+  type RunningJob,
+} from './provider-context.js';
+
+export { admitJob } from './admission.js';
+export {
+  type AdmittedJob,
+  createProvider,
+  type FundedChannel,
+  type Generate,
+  type Generated,
+  type OpenJob,
+  type Provider,
+  type ProviderContext,
+  type ProviderStore,
+  type RunningJob,
+  type ServedModel,
+} from './provider-context.js';
 
 /** Time a payer has to send the voucher of an increment before its stream ends. */
 export const VOUCHER_TIMEOUT_MS = 15_000;
-
-/** Tokens as they are made, and what the job's controls ask for about them: equally many bytes for each. */
-export type Generated = { readonly tokens: readonly number[]; readonly detail?: Uint8Array };
-
-/**
- * Makes tokens; ends after a stop id or `job.outputCountMax`, and soon after `signal` fires. For an embedding it makes
- * one piece without tokens, whose detail is the vector.
- */
-export type Generate = (input: {
-  readonly job: Job;
-  readonly inputTokens: readonly number[];
-  /** Bytes of `job.sampler.controls`. */
-  readonly controls?: Hex;
-  readonly signal: AbortSignal;
-}) => AsyncIterable<Generated>;
-
-export type ServedModel = { readonly info: ModelInfo; readonly generate: Generate };
-
-/** What the chain says about a channel. */
-export type FundedChannel = {
-  /** Atomic units in the channel, claimed ones included. */
-  readonly balance: bigint;
-  readonly totalClaimed: bigint;
-  /** The payer asked for its money back; new work would race the withdrawal. */
-  readonly withdrawing: boolean;
-};
-
-/** A job with the tokens that its last voucher paid for. */
-export type OpenJob = {
-  readonly jobId: Hex;
-  readonly request: JobRequest;
-  readonly tokens: readonly number[];
-  /** Details of these tokens, if the job has any. */
-  readonly detail?: Hex;
-};
-
-/** Durable memory; every method returns only once its write would survive the end of the process. */
-export type ProviderStore = {
-  /** Remembers the terms of a channel: claims need them, and the chain knows only their hash. */
-  readonly saveChannel: (channelId: Hex, config: ChannelConfig) => void;
-  readonly loadLane: (channelId: Hex, lane: number) => Lane | undefined;
-  /** Lane, voucher and the job that it pays for change together, or not at all. */
-  readonly saveLane: (lane: Lane, voucher?: SignedLaneVoucher, open?: OpenJob) => void;
-  readonly loadVoucher: (channelId: Hex, lane: number) => SignedLaneVoucher | undefined;
-  readonly committed: (channelId: Hex) => bigint;
-  readonly openJobs: () => readonly OpenJob[];
-  readonly dropOpenJob: (jobId: Hex) => void;
-  /** Stores the receipt, the lane it leaves behind, and forgets the open job: one transaction. */
-  readonly finishJob: (envelope: ReceiptEnvelope, lane: Lane) => void;
-  readonly loadReceipt: (jobId: Hex) => ReceiptEnvelope | undefined;
-};
-
-export type ProviderContext = {
-  readonly signer: Signer;
-  readonly isSignedBy: CheckSignature;
-  readonly market: Market;
-  readonly models: ReadonlyMap<Hex, ServedModel>;
-  /** State of a channel; it may be some seconds old as long as its balance is `needed` or more. */
-  readonly readChannel: (config: ChannelConfig, needed: bigint) => Promise<FundedChannel>;
-  readonly store: ProviderStore;
-  readonly nowMs: () => number;
-  /** Resolves after `ms`, or earlier when `signal` fires. */
-  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
-  readonly withdrawDelayMinSeconds?: number;
-};
-
-/** A job that passed every check and holds its lane. */
-export type AdmittedJob = { readonly jobId: Hex; readonly request: JobRequest };
-
-/** A provider at work: its context, and what must not be done twice at once. Made by {@link createProvider}. */
-export type Provider = ProviderContext & {
-  readonly running: Map<Hex, RunningJob>;
-  /** Amount that running jobs may still cost, per channel. */
-  readonly reserved: Map<Hex, bigint>;
-  /** Lanes taken between the first check and the last token. */
-  readonly lanesTaken: Set<string>;
-};
-
-export type RunningJob = AdmittedJob & {
-  lane: Lane;
-  readonly tokens: number[];
-  readonly controls: Controls;
-  /** Details as they were made, in pieces that end where heads do; of an embedding, the vector. */
-  readonly details: Uint8Array[];
-  /** Pieces that the last head covers. */
-  detailsSigned: number;
-  /** Signed heads: tokens covered by each. */
-  readonly heads: number[];
-  head: Hex;
-  readonly abort: AbortController;
-  cancelled: boolean;
-  /** Resolves waiters when a voucher arrives. */
-  wake: () => void;
-};
-
-export const createProvider = (context: ProviderContext): Provider => ({
-  ...context,
-  running: new Map(),
-  reserved: new Map(),
-  lanesTaken: new Set(),
-});
-
-const jobDomain = ({ market }: Provider) => computeDomain(market.chainId, market.receipts);
-const paymentDomain = ({ market }: Provider) => settlementDomain(market.chainId, market.channels);
-const laneKey = (channel: Hex, lane: number): string => `${channel}/${lane}`;
-const loadLane = ({ store }: Provider, channel: Hex, lane: number): Lane =>
-  store.loadLane(channel, lane) ?? newLane(channel, lane);
-
-/** Checks everything about a request and takes its lane. Iterate {@link streamJob} next, or the lane stays taken. */
-export async function admitJob(provider: Provider, request: JobRequest): Promise<AdmittedJob> {
-  const { job } = request;
-  const id = jobId(jobDomain(provider), job);
-  checkTerms(provider, request);
-  if (provider.running.has(id) || provider.store.loadReceipt(id)) throw errors.jobRepeated(id);
-  if (!(await provider.isSignedBy(job.requester, id, request.signature)))
-    throw errors.wrongSignature('job', job.requester);
-  checkChannel(provider, request, channelId(paymentDomain(provider), request.channel));
-  const key = laneKey(job.channelId, job.lane);
-  if (provider.lanesTaken.has(key)) throw errors.laneBusy(job.lane);
-  provider.lanesTaken.add(key);
-  try {
-    const lane = startJob(await resumeLane(provider, request));
-    await reserve(provider, request);
-    provider.store.saveChannel(job.channelId, request.channel);
-    provider.running.set(id, newRunningJob(id, request, lane));
-    return { jobId: id, request };
-  } catch (error) {
-    provider.lanesTaken.delete(key);
-    throw error;
-  }
-}
-
-/** The stored lane; a final voucher that got lost on its way may come with the next job. */
-async function resumeLane(
-  provider: Provider,
-  { job, channel, voucher }: JobRequest,
-): Promise<Lane> {
-  const lane = loadLane(provider, job.channelId, job.lane);
-  if (lane.status !== 'owing' || voucher === undefined) return lane;
-  await assertVoucherSigned(provider, channel, voucher);
-  const paid = applyVoucher(lane, voucher.voucher, 0n);
-  provider.store.saveLane(paid, voucher);
-  return paid;
-}
-
-async function reserve(provider: Provider, { job, channel }: JobRequest): Promise<void> {
-  const cost = jobPriceUp(job, job.inputCount, job.outputCountMax);
-  const before = provider.reserved.get(job.channelId) ?? 0n;
-  provider.reserved.set(job.channelId, before + cost);
-  try {
-    const stored = provider.store.committed(job.channelId);
-    const needed = stored + (provider.reserved.get(job.channelId) ?? 0n);
-    const state = await provider.readChannel(channel, needed);
-    if (state.withdrawing) throw errors.channelUnfit('a withdrawal is under way', job.channelId);
-    const claimedElsewhere = state.totalClaimed > stored ? state.totalClaimed - stored : 0n;
-    const missing = needed + claimedElsewhere - state.balance;
-    if (missing > 0n) throw errors.channelTooSmall(missing);
-  } catch (error) {
-    release(provider, job);
-    throw error;
-  }
-}
-
-function release(provider: Provider, job: Job): void {
-  const left =
-    (provider.reserved.get(job.channelId) ?? 0n) -
-    jobPriceUp(job, job.inputCount, job.outputCountMax);
-  if (left > 0n) provider.reserved.set(job.channelId, left);
-  else provider.reserved.delete(job.channelId);
-}
-
-async function assertVoucherSigned(
-  provider: Provider,
-  channel: ChannelConfig,
-  signed: SignedLaneVoucher,
-): Promise<void> {
-  const authorizer =
-    BigInt(channel.payerAuthorizer) === 0n ? channel.payer : channel.payerAuthorizer;
-  if (
-    !(await provider.isSignedBy(
-      authorizer,
-      hashLaneVoucher(paymentDomain(provider), signed.voucher),
-      signed.signature,
-    ))
-  )
-    throw errors.wrongSignature('voucher', authorizer);
-}
 
 /** Runs an admitted job; leaving the loop early counts as a lost connection. */
 export async function* streamJob(
@@ -248,8 +76,8 @@ export async function* streamJob(
     free(provider, job);
     yield receipt;
   } finally {
-    job.abort.abort();
     if (!settled) {
+      job.abort.abort();
       await settleBroken(provider, job);
       free(provider, job);
     }
@@ -267,11 +95,8 @@ async function* streamTokens(
   provider: Provider,
   running: RunningJob,
 ): AsyncGenerator<JobEvent, void> {
-  const { job, inputTokens, controls } = running.request;
-  const model = provider.models.get(job.modelId)!;
-  const { signal } = running.abort;
-  const input = { job, inputTokens, signal, ...(controls === undefined ? {} : { controls }) };
-  for await (const generated of model.generate(input)) {
+  const { job } = running.request;
+  for await (const generated of running.generated) {
     for (const part of splitAtHeads(generated, running.tokens.length)) {
       if (running.cancelled) return;
       const index = running.tokens.length;
@@ -474,21 +299,6 @@ export async function recoverJobs(provider: Provider): Promise<readonly ReceiptE
   }
   return settled;
 }
-
-const newRunningJob = (id: Hex, request: JobRequest, lane: Lane): RunningJob => ({
-  jobId: id,
-  request,
-  lane,
-  tokens: [],
-  controls: decodeControls(fromHex(request.controls ?? '0x')),
-  details: [],
-  detailsSigned: 0,
-  heads: [],
-  head: firstStreamHead(id),
-  abort: new AbortController(),
-  cancelled: false,
-  wake: () => {},
-});
 
 /** Tokens of the longest signed head that a lane amount of `paid` covers. */
 function paidCount({ heads, lane, request: { job } }: RunningJob, paid: bigint): number {

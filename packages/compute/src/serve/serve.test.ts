@@ -3,8 +3,11 @@ import {
   type ChannelConfig,
   CLOCK_SKEW_MAX_SECONDS,
   channelId,
+  DEFAULT_CONTROLS,
+  encodeControls,
   FINISH,
   type Hex,
+  hashControls,
   JOB_LIFETIME_SECONDS,
   jobPriceUp,
   keccak,
@@ -264,6 +267,33 @@ describe('a provider', () => {
     );
   });
 
+  it('lets the engine begin while the last voucher is checked, and delivers nothing if it is false', async () => {
+    let begun = 0;
+    let stopped = 0;
+    const serving = provider((input) => {
+      begun++;
+      input.signal.addEventListener('abort', () => stopped++);
+      return counting(40)(input);
+    });
+    requester = { ...requester, defer: () => {} };
+    await buy(purchase(peerOf(serving)));
+    const { request, jobId } = await signJob(requester, purchase(peerOf(serving)));
+    const { voucher, ...bare } = request;
+    const forged = { ...voucher!, signature: request.signature };
+    await expect(admitJob(serving, { ...bare, voucher: forged })).rejects.toMatchObject({
+      code: 'wrong_signature',
+    });
+    expect([begun, stopped]).toEqual([2, 1]);
+    await expect(admitJob(serving, bare)).rejects.toMatchObject({ code: 'lane_unpaid' });
+    expect([begun, stopped]).toEqual([2, 1]);
+    expect([serving.running.size, serving.reserved.size, serving.lanesTaken.size]).toEqual([
+      0, 0, 0,
+    ]);
+    await admitJob(serving, request);
+    expect(serving.running.get(jobId)?.lane.paid).toBe(voucher!.voucher.maxClaimableAmount);
+    expect(serving.store.loadLane(channelKey, 0)).toMatchObject({ status: 'idle' });
+  });
+
   it('runs one job per lane and refuses the same job twice', async () => {
     const serving = provider(counting(5));
     const buying = purchase(peerOf(serving));
@@ -438,5 +468,138 @@ describe('a requester', () => {
       },
     };
     await expect(buy(purchase(dying))).rejects.toMatchObject({ code: 'provider_failed' });
+  });
+});
+
+/** As {@link counting}, with a detail of `size` bytes for each token, which counts too. */
+const detailed = (length: number, size: number): Generate =>
+  async function* (input) {
+    let made = 0;
+    for await (const { tokens } of counting(length)(input)) {
+      for (const token of tokens) {
+        yield { tokens: [token], detail: new Uint8Array(size).fill(made++) };
+      }
+    }
+  };
+
+describe('a job with controls', () => {
+  const bytes = encodeControls({ ...DEFAULT_CONTROLS, presence: 5, topLogprobs: 1 });
+  const SIZE = 12;
+  const controls = toHex(bytes);
+  const sampler = (committed: Hex) => ({
+    tau: 0,
+    topK: 0,
+    topP: 0,
+    minP: 0,
+    seed: MODEL,
+    stopIds: [STOP_ID],
+    controls: committed,
+  });
+  const controlled = { controls, sampler: sampler(hashControls(bytes)) };
+
+  it('brings controls and details in its receipt, bound by every head and the stream head', async () => {
+    const serving = provider(detailed(70, SIZE));
+    const { tokens, envelope } = await buy(purchase(peerOf(serving), controlled));
+    expect(tokens).toHaveLength(70);
+    expect(envelope).toMatchObject({ controls, receipt: { outputCount: 70 } });
+    const expected = tokens.flatMap((_, index) => Array.from({ length: SIZE }, () => index));
+    expect(envelope!.detail).toBe(toHex(Uint8Array.from(expected)));
+    await assertEvidence(envelope!);
+    expect(store.loadLane(channelKey, 0)).toMatchObject({ status: 'idle' });
+    expect(serving.store.loadReceipt(envelope!.jobId)).toEqual(envelope);
+    const changes: [Partial<ReceiptEnvelope>, RegExp][] = [
+      [{ detail: toHex(Uint8Array.from(expected).with(9, 1)) }, /stream was another/],
+      [{ detail: `0x${envelope!.detail!.slice(4)}` }, /details have another length/],
+      [{ controls: '0x01' }, /controls are others/],
+      [{ controls: toHex(encodeControls(DEFAULT_CONTROLS)) }, /controls are others/],
+    ];
+    for (const [change, reason] of changes)
+      await expect(assertEvidence({ ...envelope!, ...change })).rejects.toThrow(reason);
+    const { controls: _, ...bare } = envelope!;
+    await expect(assertEvidence(bare)).rejects.toThrow(/controls are others/);
+  });
+
+  it('that breaks off is settled for its paid part, details included', async () => {
+    const breaking: Generate = async function* (input) {
+      let count = 0;
+      for await (const piece of detailed(0, SIZE)(input)) {
+        if (count++ === 80) throw new Error('the engine broke');
+        yield piece;
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+    };
+    const serving = provider(breaking);
+    const peer = peerOf(serving);
+    await expect(buy(purchase(peer, controlled))).rejects.toThrow();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const [open] = store.unsettledJobs();
+    const envelope = await settleJob(requester, peer, open!);
+    const { outputCount } = envelope!.receipt;
+    expect(outputCount % 32).toBe(0);
+    expect(outputCount).toBeGreaterThan(0);
+    expect(envelope!.detail).toHaveLength(2 + 2 * SIZE * outputCount);
+    await assertEvidence(envelope!);
+  });
+
+  it('is refused unless the bytes are canonical and those of the job', async () => {
+    const refusalOf = async (changes: Partial<Purchase>): Promise<string> => {
+      const buying = purchase(peerOf(provider(detailed(5, SIZE))), changes);
+      const error: unknown = await buy(buying).catch((caught) => caught);
+      return (error as { code: string }).code;
+    };
+    expect(await refusalOf({ ...controlled, controls: '0x0107000000010101' })).toBe(
+      'commitment_mismatch',
+    );
+    expect(await refusalOf({ sampler: controlled.sampler })).toBe('commitment_mismatch');
+    const odd = Uint8Array.of(1, 9, 9);
+    const committed = hashControls(odd);
+    expect(await refusalOf({ controls: toHex(odd), sampler: sampler(committed) })).toBe(
+      'controls_invalid',
+    );
+  });
+
+  it('that asks for an embedding gives no tokens, and costs its prompt', async () => {
+    const embedding = encodeControls({ ...DEFAULT_CONTROLS, pooling: 'mean' });
+    const asked = {
+      controls: toHex(embedding),
+      sampler: sampler(hashControls(embedding)),
+      outputCountMax: 0,
+    };
+    const vector = Uint8Array.from({ length: 64 }, (_, index) => 3 * index);
+    const embed: Generate = async function* () {
+      yield { tokens: [], detail: vector };
+    };
+    const { tokens, envelope } = await buy(purchase(peerOf(provider(embed)), asked));
+    expect(tokens).toEqual([]);
+    expect(envelope!.detail).toBe(toHex(vector));
+    expect(envelope!.receipt).toMatchObject({ outputCount: 0, price: jobPriceUp(offer, 5, 0) });
+    await assertEvidence(envelope!);
+    const falsified = { ...envelope!, detail: toHex(vector.with(0, 1)) };
+    await expect(assertEvidence(falsified)).rejects.toThrow(/the answer is another one/);
+    const peer = peerOf(provider(embed));
+    await expect(buy(purchase(peer, { ...asked, outputCountMax: 1 }))).rejects.toMatchObject({
+      code: 'malformed_message',
+    });
+  });
+
+  it('that should have given an embedding and gave nothing is broken, not paid', async () => {
+    const embedding = encodeControls({ ...DEFAULT_CONTROLS, pooling: 'last' });
+    const asked = {
+      controls: toHex(embedding),
+      sampler: sampler(hashControls(embedding)),
+      outputCountMax: 0,
+    };
+    const silent: Generate = async function* () {};
+    await expect(buy(purchase(peerOf(provider(silent)), asked))).rejects.toThrow();
+    expect(store.loadLane(channelKey, 0)?.paid ?? 0n).toBe(0n);
+  });
+});
+
+describe('an answer that goes on after a stop id', () => {
+  it('is refused by whoever looks at its receipt', async () => {
+    const late: Generate = async function* () {
+      yield { tokens: [101, STOP_ID, 102, STOP_ID] };
+    };
+    await expect(buy(purchase(peerOf(provider(late))))).rejects.toThrow(/goes on after a stop id/);
   });
 });

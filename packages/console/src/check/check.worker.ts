@@ -5,7 +5,7 @@
 import { decodeEnvelope } from '@assay/compute';
 import { type AssayError, decodeJson, type Hex } from '@assay/protocol';
 import { formatCounted, formatSize } from '../format.js';
-import { warmUp } from './backend.js';
+import { backend, warmUp } from './backend.js';
 import { judgeReceipt, type KnownModel, openKnownModel } from './judge.js';
 import type { CheckProgress, CheckReply, CheckRequest } from './messages.js';
 import { fetchModelFile, forgetModelFile } from './model-cache.js';
@@ -52,10 +52,11 @@ async function modelOf(options: ModelOptions): Promise<KnownModel> {
   if (known?.modelId !== modelId) known = await openModel(options);
   else onProgress({ step: 'file', share: 1, note: 'still open from the last check' });
   const parameters = formatCounted(known.file.info.parameterCount, 'parameter');
+  const threads = formatCounted(backend.threadCount(known.file.model), 'thread');
   onProgress({
     step: 'identity',
     share: 1,
-    note: `it is the model of this receipt, ${parameters}`,
+    note: `it is the model of this receipt, ${parameters}, on ${threads}`,
   });
   return known;
 }

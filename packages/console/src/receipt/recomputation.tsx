@@ -143,21 +143,27 @@ function Difference({ check, who }: { readonly check: Check; readonly who: strin
   return (
     <div className="verdict verdict-different">
       <p>
-        <CrossIcon /> <b>Different.</b> {who} found the first difference at token{' '}
-        {(check.position ?? 0) + 1}.
+        <CrossIcon /> <b>Different.</b> {who} found the first difference {placeOf(check)}.
       </p>
       <dl>
         <div>
           <dt>Claimed</dt>
-          <dd>{tokenText(check.found)}</dd>
+          <dd>{check.part === undefined ? tokenText(check.found) : check.found}</dd>
         </div>
         <div>
           <dt>Re-computed</dt>
-          <dd>{tokenText(check.expected)}</dd>
+          <dd>{check.part === undefined ? tokenText(check.expected) : check.expected}</dd>
         </div>
       </dl>
     </div>
   );
+}
+
+/** Where a receipt differs first, counted from 1. */
+function placeOf({ part, position = 0 }: Check): string {
+  if (part === 'embedding') return `at element ${position + 1} of the embedding`;
+  const token = `at token ${position + 1}`;
+  return part === 'logprobs' ? `in a probability ${token}` : token;
 }
 
 /** Blanks and line ends made visible; a bare id is called one. */

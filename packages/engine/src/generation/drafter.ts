@@ -5,6 +5,7 @@
  * the choice of a token is a function of logits and tokens here.
  */
 import type { Session } from '../backend.js';
+import type { EngineModel } from '../engine-model.js';
 
 /** Chooses the token after `tokens` (prompt and answer so far) from the logits of their last position. */
 export type Choose = (logits: Int32Array, tokens: readonly number[]) => number;
@@ -14,6 +15,8 @@ export type Propose = (tokens: readonly number[], countMax: number) => readonly 
 
 export type Drafter = {
   readonly propose: Propose;
+  /** Time of a guess, in tokens of the exact engine; 0 for what is looked up. */
+  readonly cost: number;
   /** Frees what the drafter holds for its request. */
   readonly close: () => void;
 };
@@ -50,17 +53,22 @@ function repeatsAt(tokens: readonly number[], end: number): boolean {
 /** A drafter from a function that keeps nothing: {@link lookupDraft}, or one that asks an engine of another kind. */
 export const drafterOf =
   (propose: Propose): OpenDrafter =>
-  () => ({ propose, close: () => {} });
+  () => ({ propose, cost: 0, close: () => {} });
 
 /**
  * Drafts with another model of the same vocabulary under the request's own sampler: the same noise falls on similar
  * logits, so sampled tokens agree about as often as greedy ones.
  */
-export function modelDrafter(openSession: () => Session): OpenDrafter {
+export function modelDrafter(options: {
+  readonly openSession: () => Session;
+  /** See {@link Drafter}; `relativeCost` tells it from two models. */
+  readonly cost: number;
+}): OpenDrafter {
   return (guess) => {
-    const session = openSession();
+    const session = options.openSession();
     let known: number[] = [];
     return {
+      cost: options.cost,
       propose(tokens, countMax) {
         const count = Math.min(countMax, session.contextLength - tokens.length);
         const kept = commonPrefix(known, tokens.slice(0, -1));
@@ -76,6 +84,20 @@ export function modelDrafter(openSession: () => Session): OpenDrafter {
       close: () => session.dispose(),
     };
   };
+}
+
+/** Time of a token of one model, in tokens of the other: both are bound by multiplications with their weights. */
+export const relativeCost = (draft: EngineModel, exact: EngineModel): number =>
+  weightCount(draft) / weightCount(exact);
+
+function weightCount({ graph }: EngineModel): number {
+  const { nodes, weights } = graph;
+  let count = 0;
+  for (const { op, weights: indices } of nodes) {
+    if (op !== 'matmul') continue;
+    count += weights[indices[0]!]!.shape.reduce((product, size) => product * size, 1);
+  }
+  return count;
 }
 
 function commonPrefix(a: readonly number[], b: readonly number[]): number {

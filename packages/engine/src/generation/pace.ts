@@ -1,13 +1,26 @@
 /**
- * How many tokens are worth guessing, from how the last guesses went. A guessed row costs nearly as much as a token of
- * its own in this arithmetic (the kernels are bound by multiplications more than by memory), so guessing pays only
- * while most guesses are right. It changes time only.
+ * How many tokens are worth guessing, from how often guesses were right. A guess costs a row of the pass and saves a
+ * token if it and all before it are right, so the k-th pays while share^k is above the cost of a row. It changes time
+ * only.
  */
 
 /** Most tokens guessed at once; longer runs of luck gain little more. */
 export const GUESSES_MAX = 8;
 
-/** Most steps without a guess after wrong ones; then one is tried again, which costs a twentieth of the time. */
+/**
+ * Cost of one more row in a pass, in tokens computed alone: 0.54 for the second and about 0.7 for each after it, on one
+ * thread and a shape of 135M parameters. It is high because the kernels are bound by multiplications, not by memory.
+ */
+const ROW_COST = 0.65;
+
+/** Share of right guesses that a request begins with, and the least that it is taken for. */
+const SHARE_FIRST = 0.8;
+const SHARE_MIN = 0.4;
+
+/** Weight of the latest guess in the share. */
+const SHARE_STEP = 1 / 8;
+
+/** Most steps between guesses while they do not pay; one is tried then, which costs a few hundredths of the time. */
 const REST_STEPS_MAX = 16;
 
 export type Pace = {
@@ -16,21 +29,35 @@ export type Pace = {
   readonly record: (outcome: { readonly guessed: number; readonly right: number }) => void;
 };
 
-/** Begins with two guesses; doubles while all are right, falls back to what was right, and rests when nothing was. */
-export function createPace(): Pace {
-  let size = 2;
+/** `guessCost` is what making a guess costs, in tokens of the exact engine. */
+export function createPace(guessCost: number): Pace {
+  let share = SHARE_FIRST;
+  let rest = 0;
   let wait = 0;
-  let rest = 1;
+  const learn = (isRight: number): void => {
+    share = Math.max(SHARE_MIN, share + (isRight - share) * SHARE_STEP);
+  };
   return {
     next() {
-      if (wait === 0) return size;
+      const size = paying(share, ROW_COST + guessCost);
+      if (size > 0) return size;
+      if (wait === 0) return 1;
       wait--;
       return 0;
     },
     record({ guessed, right }) {
-      size = right === guessed ? Math.min(2 * size, GUESSES_MAX) : Math.max(1, right);
-      rest = right > 0 ? 1 : Math.min(2 * rest, REST_STEPS_MAX);
-      wait = right > 0 ? 0 : rest;
+      for (let i = 0; i < right; i++) learn(1);
+      // Guesses after the first wrong one say nothing.
+      if (right < guessed) learn(0);
+      rest = right > 0 ? 0 : Math.min(2 * rest + 1, REST_STEPS_MAX);
+      wait = rest;
     },
   };
+}
+
+/** Guesses that pay at that share of right ones and that price. */
+function paying(share: number, cost: number): number {
+  let size = 0;
+  for (let chance = share; chance > cost && size < GUESSES_MAX; chance *= share) size++;
+  return size;
 }

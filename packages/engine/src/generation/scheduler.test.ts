@@ -6,7 +6,7 @@ import { referenceBackend } from '../reference/session.js';
 import { nextToken, tauFromTemperature } from '../sampler.js';
 import { mulberry32, randomEngineModel } from '../testing/random-model.js';
 import { createWasmBackend } from '../wasm/wasm-backend.js';
-import { drafterOf, lookupDraft, modelDrafter, type OpenDrafter } from './drafter.js';
+import { drafterOf, lookupDraft, modelDrafter, type OpenDrafter, relativeCost } from './drafter.js';
 import { createScheduler, type Scheduler } from './scheduler.js';
 
 const model = randomEngineModel({ seed: 31, config: { vocabularySize: 24 } });
@@ -87,11 +87,14 @@ const badDraft: OpenDrafter = drafterOf((tokens, countMax) =>
 
 const other = randomEngineModel({ seed: 32, config: { vocabularySize: 24, layerCount: 1 } });
 
+const drafterFrom = (from: EngineModel): OpenDrafter =>
+  modelDrafter({ openSession: () => backend.createSession(from), cost: 0.01 });
+
 const DRAFTERS: Readonly<Record<string, OpenDrafter | undefined>> = {
   nothing: undefined,
   'prompt lookup': drafterOf(lookupDraft),
-  'the model itself': modelDrafter(() => backend.createSession(model)),
-  'another model': modelDrafter(() => backend.createSession(other)),
+  'the model itself': drafterFrom(model),
+  'another model': drafterFrom(other),
   nonsense: badDraft,
   failure: drafterOf(() => {
     throw new Error('the drafter is gone');
@@ -352,6 +355,14 @@ describe('speculation', () => {
     });
     stepsWith(greedy, counting);
     expect(rows).toBeLessThan(10);
+  });
+});
+
+describe('relativeCost', () => {
+  it('compares the multiplications of two models', () => {
+    expect(relativeCost(model, model)).toBe(1);
+    // A layer has 2 * 64 * 64 + 2 * 64 * 32 + 3 * 64 * 96 weights, the output 24 * 64.
+    expect(relativeCost(other, model)).toBeCloseTo((30_720 + 1_536) / (61_440 + 1_536), 12);
   });
 });
 

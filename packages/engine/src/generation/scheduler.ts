@@ -140,11 +140,12 @@ function openRun(
   const { inputTokens, outputCountMax } = request;
   if (inputTokens.length === 0 || outputCountMax < 1) throw requestEmpty();
   const end = inputTokens.length + outputCountMax;
+  const drafter = openDrafter?.(request.guess);
   return {
     request,
     session: backend.createSession(model, { contextLength: end }),
-    drafter: openDrafter?.(request.guess),
-    pace: createPace(),
+    drafter,
+    pace: createPace(drafter?.cost ?? 0),
     tokens: [...inputTokens],
     end,
     open: true,

@@ -3,10 +3,10 @@
  * the graph before one is read. A file with anything that the graph would ignore is refused, because ignoring a bias or
  * a rotary scaling silently gives another model.
  */
-import { buildLlamaModel, type EngineModel } from '../engine-model.js';
+import { buildLlamaModel, type EngineModel, type WeightsChoice } from '../engine-model.js';
 import { familyColumn, familyOf, findFamily } from '../families.js';
 import { type Graph, llamaGraph, ROPE_STEPS_NAME } from '../graph.js';
-import type { TensorSource } from '../import-tensor.js';
+import type { TensorRows, TensorSource } from '../import-tensor.js';
 import { checkConfig, type ModelConfig, RESIDUAL_BITS_DEFAULT } from '../model-config.js';
 import { rotaryHeads, toAdjacentPairs } from '../rotary-order.js';
 import { ggufError } from './gguf-error.js';
@@ -18,10 +18,11 @@ import {
   metadataString,
   required,
 } from './metadata.js';
-import { type GgufFile, type GgufTensor, readGguf, readTensor } from './read-gguf.js';
+import { type GgufFile, type GgufTensor, readGguf, readTensorRows } from './read-gguf.js';
 import { refusePart } from './read-parts.js';
 import { ROPE_TENSORS, ropeScalingOf } from './rope-metadata.js';
 import { type ByteSource, bytesSource } from './source.js';
+import type { TensorValues } from './tensor-types.js';
 
 /** A model and the file that it came from; the metadata holds what the engine refuses to know, such as text. */
 export type LoadedGguf = {
@@ -38,26 +39,35 @@ const OUTPUT_NAME = 'output.weight';
 const EMBEDDING_NAME = 'token_embd.weight';
 
 /**
- * Reads a whole model.
+ * Reads a whole model: from bytes at once, from a source with its weights streamed.
  *
  * @example
  * const { model } = loadGgufModel(bytesOfFile);
  * referenceBackend.createSession(model).forward([1, 2, 3]);
  */
 export function loadGgufModel(from: Uint8Array | ByteSource): LoadedGguf {
-  return loadGgufFile(readGguf(from instanceof Uint8Array ? bytesSource(from) : from));
+  return from instanceof Uint8Array
+    ? loadGgufFile(readGguf(bytesSource(from)))
+    : loadGgufFile(readGguf(from), { weights: 'streamed' });
 }
 
-/** As {@link loadGgufModel}, from a file whose structure has been read, such as the joined parts of one. */
-export function loadGgufFile(file: GgufFile): LoadedGguf {
+/**
+ * As {@link loadGgufModel}, from a file whose structure has been read, such as the joined parts of one. Streamed
+ * weights are read from the file whenever they are needed; kept ones (the default) are read now and never again.
+ */
+export function loadGgufFile(
+  file: GgufFile,
+  options: { readonly weights?: WeightsChoice } = {},
+): LoadedGguf {
   refusePart(file);
   const config = ggufConfig(file);
   checkTensors(file, llamaGraph(config, { untied: file.tensors.has(OUTPUT_NAME) }));
   const model = buildLlamaModel({
     config,
+    ...options,
     tensor: (name) => {
       const tensor = file.tensors.get(name);
-      return tensor === undefined ? undefined : orderedSource(file, tensor, config);
+      return tensor === undefined ? undefined : orderedRows(file, tensor, config);
     },
   });
   let parameterCount = 0;
@@ -169,22 +179,34 @@ function checkTensors(file: GgufFile, graph: Graph): void {
   }
 }
 
-/** A tensor with its rows in this engine's order. */
-function orderedSource(file: GgufFile, tensor: GgufTensor, config: ModelConfig): TensorSource {
-  const source = tensorSource(file, tensor);
-  if (familyOf(config.family).ggufPairs === 'adjacent') return source;
-  const heads = rotaryHeads(tensor.name, config);
-  return heads === undefined ? source : toAdjacentPairs(source, heads);
-}
+/** Most elements of a tensor that are decoded at once: 64 MiB of float32. */
+const STEP_ELEMENTS_MAX = 2 ** 24;
 
-function tensorSource(file: GgufFile, tensor: GgufTensor): TensorSource {
-  const values = readTensor(file, tensor);
+/** A tensor with its rows in this engine's order, whole heads at a time. */
+function orderedRows(file: GgufFile, tensor: GgufTensor, config: ModelConfig): TensorRows {
   const cols = tensor.dims[0]!;
   const rows = tensor.elementCount / cols;
-  return values.kind === 'q8'
+  const halves = familyOf(config.family).ggufPairs === 'halves';
+  const heads = halves ? rotaryHeads(tensor.name, config) : undefined;
+  const unit = heads === undefined || rows === 1 ? 1 : heads.headSize;
+  const step = Math.min(rows, Math.max(1, Math.floor(STEP_ELEMENTS_MAX / cols / unit)) * unit);
+  return {
+    rows,
+    cols,
+    step,
+    read(from, count) {
+      const source = sourceOf(readTensorRows(file, tensor, { from, count }), count, cols);
+      if (heads === undefined) return source;
+      const headCount = (count * (rows === 1 ? cols : 1)) / heads.headSize;
+      return toAdjacentPairs(source, { ...heads, headCount });
+    },
+  };
+}
+
+const sourceOf = (values: TensorValues, rows: number, cols: number): TensorSource =>
+  values.kind === 'q8'
     ? { kind: 'q8', rows, cols, quants: values.quants, scales: values.scales }
     : { kind: 'f32', rows, cols, data: values.values };
-}
 
 const missingTensor = (name: string) =>
   ggufError({

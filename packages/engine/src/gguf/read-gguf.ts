@@ -71,7 +71,15 @@ export function readGguf(source: ByteSource): GgufFile {
 }
 
 /** Reads and decodes the values of one tensor. */
-export function readTensor(file: GgufFile, tensor: GgufTensor): TensorValues {
+export const readTensor = (file: GgufFile, tensor: GgufTensor): TensorValues =>
+  readTensorRows(file, tensor, { from: 0, count: tensor.elementCount / tensor.dims[0]! });
+
+/** Reads and decodes some rows of a tensor: `dims[0]` elements each. */
+export function readTensorRows(
+  file: GgufFile,
+  tensor: GgufTensor,
+  { from, count }: { readonly from: number; readonly count: number },
+): TensorValues {
   const { decode, name } = tensor.type;
   if (decode === undefined) {
     throw ggufError({
@@ -81,13 +89,16 @@ export function readTensor(file: GgufFile, tensor: GgufTensor): TensorValues {
       remedy: 'Use a file of the model in Q8_0, Q4_0 to Q6_K, F16, BF16 or F32.',
     });
   }
-  const values = decode(
-    readExact(file.source, tensor.offset, tensor.byteCount),
-    tensor.elementCount,
-  );
+  const rowBytes = rowByteCount(tensor);
+  const bytes = readExact(file.source, tensor.offset + from * rowBytes, count * rowBytes);
+  const values = decode(bytes, count * tensor.dims[0]!);
   checkFinite(tensor.name, values);
   return values;
 }
+
+/** Bytes of one row. */
+export const rowByteCount = ({ type, dims }: GgufTensor): number =>
+  (dims[0]! / type.blockElements) * type.blockBytes;
 
 function readVersion(cursor: Cursor): 2 | 3 {
   const magic = cursor.uint32();

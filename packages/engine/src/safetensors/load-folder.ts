@@ -2,11 +2,11 @@
  * From a folder with `config.json` and safetensors files to a model that the engine can run: the same model, to the
  * last bit, as the GGUF file with the same weights. It opens files by name through its caller and knows no disk.
  */
-import { buildLlamaModel, type EngineModel } from '../engine-model.js';
+import { buildLlamaModel, type EngineModel, type WeightsChoice } from '../engine-model.js';
 import type { ByteSource } from '../gguf/source.js';
 import { type GraphWeight, llamaGraph, ROPE_STEPS_NAME } from '../graph.js';
-import type { TensorSource } from '../import-tensor.js';
-import { rotaryHeads, toAdjacentPairs } from '../rotary-order.js';
+import type { TensorRows, TensorSource } from '../import-tensor.js';
+import { type RotaryHeads, rotaryHeads, toAdjacentPairs } from '../rotary-order.js';
 import { type FolderConfig, readFolderConfig } from './folder-config.js';
 import { folderName } from './folder-names.js';
 import { CONFIG_BYTES_MAX, INDEX_BYTES_MAX, SHARD_COUNT_MAX } from './limits.js';
@@ -41,12 +41,16 @@ type Located = { readonly file: SafetensorsFile; readonly tensor: SafetensorsTen
 type Tensors = ReadonlyMap<string, Located>;
 
 /**
- * Reads a whole model.
+ * Reads a whole model. Streamed weights are read from the folder's files whenever they are needed; kept ones (the
+ * default) are read now and never again.
  *
  * @example
  * const { model } = loadSafetensorsFolder({ open: (name) => sources.get(name) });
  */
-export function loadSafetensorsFolder(folder: ModelFolder): LoadedFolder {
+export function loadSafetensorsFolder(
+  folder: ModelFolder,
+  options: { readonly weights?: WeightsChoice } = {},
+): LoadedFolder {
   const json = readObject(openFile(folder, CONFIG_NAME), {
     what: CONFIG_NAME,
     code: 'safetensors_bad_config',
@@ -58,13 +62,12 @@ export function loadSafetensorsFolder(folder: ModelFolder): LoadedFolder {
   const { config } = folderConfig;
   const model = buildLlamaModel({
     config,
+    ...options,
     tensor(name) {
       const weight = weights.get(name);
       if (weight === undefined) return undefined;
       const { file, tensor } = tensors.get(folderName(name)!)!;
-      const source = sourceOf(readSafetensorsValues(file, tensor), weight);
-      const heads = rotaryHeads(name, config);
-      return heads === undefined ? source : toAdjacentPairs(source, heads);
+      return orderedRows({ file, tensor }, weight, rotaryHeads(name, config));
     },
   });
   let parameterCount = 0;
@@ -72,9 +75,31 @@ export function loadSafetensorsFolder(folder: ModelFolder): LoadedFolder {
   return { model, parameterCount };
 }
 
-function sourceOf(data: Float32Array, weight: GraphWeight): TensorSource {
+/** Most elements of a tensor that are decoded at once: 64 MiB of float32. */
+const STEP_ELEMENTS_MAX = 2 ** 24;
+
+/** A tensor with its rows in this engine's order, whole heads at a time. */
+function orderedRows(
+  { file, tensor }: Located,
+  weight: GraphWeight,
+  heads: RotaryHeads | undefined,
+): TensorRows {
   const [rows, cols] = weight.kind === 'W8' ? weight.shape : [1, weight.shape[0]];
-  return { kind: 'f32', rows: rows!, cols: cols!, data };
+  const unit = heads === undefined || rows === 1 ? 1 : heads.headSize;
+  const step = Math.min(rows!, Math.max(1, Math.floor(STEP_ELEMENTS_MAX / cols! / unit)) * unit);
+  return {
+    rows: rows!,
+    cols: cols!,
+    step,
+    read(from, count) {
+      const part = { from: from * cols!, count: count * cols! };
+      const data = readSafetensorsValues(file, tensor, part);
+      const source: TensorSource = { kind: 'f32', rows: count, cols: cols!, data };
+      if (heads === undefined) return source;
+      const headCount = (count * (rows === 1 ? cols! : 1)) / heads.headSize;
+      return toAdjacentPairs(source, { ...heads, headCount });
+    },
+  };
 }
 
 /** All tensors of the folder's one file, or of the shards that its index names. */

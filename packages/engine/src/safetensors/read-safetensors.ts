@@ -78,14 +78,19 @@ export function readSafetensors(source: ByteSource): SafetensorsFile {
   return { tensors: new Map(tensors.map((tensor) => [tensor.name, tensor])), source };
 }
 
-/** Reads and widens the values of one tensor. */
+/** Reads and widens the values of one tensor, all of them or `count` from `from` on. */
 export function readSafetensorsValues(
   file: SafetensorsFile,
   tensor: SafetensorsTensor,
+  part: { readonly from: number; readonly count: number } = { from: 0, count: tensor.elementCount },
 ): Float32Array {
-  const { name, dtype, elementCount } = tensor;
+  const { name, dtype } = tensor;
   const decode = READABLE.has(dtype) ? tensorTypeByName(dtype)?.decode : undefined;
-  const decoded = decode?.(readExact(file.source, tensor.offset, tensor.byteCount), elementCount);
+  const size = DTYPE_BYTES.get(dtype)!;
+  const decoded = decode?.(
+    readExact(file.source, tensor.offset + part.from * size, part.count * size),
+    part.count,
+  );
   if (decoded?.kind !== 'float') {
     throw safetensorsError({
       code: 'safetensors_unsupported_type',
@@ -98,7 +103,7 @@ export function readSafetensorsValues(
   if (bad < 0) return decoded.values;
   throw safetensorsError({
     code: 'safetensors_not_finite',
-    message: `Element ${bad} of tensor ${name} is not a finite number.`,
+    message: `Element ${part.from + bad} of tensor ${name} is not a finite number.`,
     value: name,
   });
 }

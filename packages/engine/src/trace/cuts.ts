@@ -4,9 +4,8 @@
  * by the sampler.
  */
 import { chachaBlock, chachaKey } from '../chacha.js';
-import { log2b, roundShift } from '../integer.js';
 import type { SamplerSettings } from '../sampler.js';
-import { exp2n } from '../tables.js';
+import { exp2nNumber, log2bNumber, multiplyShift16 } from '../sampling/numbers.js';
 import { CUT_SUMS, type Cuts, SUM_ELEMENTS } from './layout.js';
 
 /** A token with its logit; tokens are ordered by larger logit, then lower id. */
@@ -21,18 +20,14 @@ export type CutRow = {
 };
 
 /** True if (logit, id) comes before `cut` or is it. */
-export const isUpTo = ({ logit, id }: LogitToken, cut: LogitToken): boolean =>
+export const isUpTo = (logit: number, id: number, cut: LogitToken): boolean =>
   logit > cut.logit || (logit === cut.logit && id <= cut.id);
 
-/** 7.2 exp2n(largest z - z); a logit above the largest weighs nothing, as in the EVM. */
-export function weightOfLogit(logit: number, topLogit: number, tau: number): bigint {
-  const distance = scaled(topLogit, tau) - scaled(logit, tau);
-  return distance < 0n ? 0n : exp2n(distance);
+/** 7.2 exp2n(largest z - z), Q30; a logit above the largest weighs nothing, as in the EVM. */
+export function weightOfLogit(logit: number, topLogit: number, tau: number): number {
+  const distance = multiplyShift16(topLogit, tau) - multiplyShift16(logit, tau);
+  return distance < 0 ? 0 : exp2nNumber(distance);
 }
-
-/** 7.2 z = R(logit * tau, 16). */
-export const scaled = (logit: number, tau: number): bigint =>
-  roundShift(BigInt(logit) * BigInt(tau), 16);
 
 /** Ids of the largest logit and of the last tokens that the claimed cuts keep. */
 export function cutsOf(
@@ -40,65 +35,80 @@ export function cutsOf(
   { tau, topK, topP }: SamplerSettings,
   cuts: Cuts,
 ): { top: number; rankCut: number | undefined; shareCut: number | undefined } {
-  const order = Array.from(logits.keys());
   let top = 0;
   for (let id = 1; id < logits.length; id++) if (logits[id]! > logits[top]!) top = id;
   if (!cuts.rank && !cuts.share) return { top, rankCut: undefined, shareCut: undefined };
-  order.sort((a, b) => logits[b]! - logits[a]! || a - b);
-  const ranked = cuts.rank ? order.slice(0, topK) : order;
+  const weight = (id: number) => weightOfLogit(logits[id]!, logits[top]!, tau);
+  const kept = cuts.rank
+    ? largestIds(logits, topK)
+    : Array.from(logits.keys()).filter((id) => weight(id) > 0);
+  const ranked = kept.sort((a, b) => logits[b]! - logits[a]! || a - b);
   const rankCut = cuts.rank ? ranked.at(-1) : undefined;
   if (!cuts.share) return { top, rankCut, shareCut: undefined };
-  const weights = ranked.map((id) => weightOfLogit(logits[id]!, logits[top]!, tau));
-  const share = BigInt(topP) * weights.reduce((sum, weight) => sum + weight, 0n);
-  let reached = 0n;
+  const weights = ranked.map(weight);
+  const share = BigInt(topP) * BigInt(weights.reduce((sum, each) => sum + each, 0));
+  let reached = 0;
   let count = 0;
-  while (reached << 30n < share) reached += weights[count++]!;
+  while (BigInt(reached) << 30n < share) reached += weights[count++]!;
   return { top, rankCut, shareCut: ranked[count - 1] };
 }
 
-/** What the logits from id `first` on add to rank count, rank sum and share sum. */
+/** Ids of the `count` largest logits, lower ids first on ties. */
+function largestIds(logits: Int32Array, count: number): number[] {
+  const sorted = logits.slice().sort();
+  const cut = sorted[sorted.length - count]!;
+  const above: number[] = [];
+  const level: number[] = [];
+  for (let id = 0; id < logits.length; id++) {
+    if (logits[id]! > cut) above.push(id);
+    else if (logits[id] === cut) level.push(id);
+  }
+  return [...above, ...level.slice(0, count - above.length)];
+}
+
+/** What the logits from id `first` on add to rank count, rank sum and share sum; at most 1,024 of them. */
 export function partialCutSums(
   logits: ArrayLike<number>,
   first: number,
   options: { readonly row: CutRow; readonly tau: number; readonly cuts: Cuts },
-): [rankCount: bigint, rankSum: bigint, shareSum: bigint] {
+): readonly bigint[] {
   const { row, tau, cuts } = options;
-  const sums: [bigint, bigint, bigint] = [0n, 0n, 0n];
+  let [rankCount, rankSum, shareSum] = [0, 0, 0];
   for (let i = 0; i < logits.length; i++) {
-    const token = { id: first + i, logit: logits[i]! };
+    const logit = logits[i]!;
     if (cuts.rank) {
-      if (!isUpTo(token, row.rankCut)) continue;
-      sums[0] += 1n;
+      if (!isUpTo(logit, first + i, row.rankCut)) continue;
+      rankCount++;
     }
     if (!cuts.share) continue;
-    const weight = weightOfLogit(token.logit, row.top.logit, tau);
-    sums[1] += weight;
-    if (isUpTo(token, row.shareCut)) sums[2] += weight;
+    const weight = weightOfLogit(logit, row.top.logit, tau);
+    rankSum += weight;
+    if (isUpTo(logit, first + i, row.shareCut)) shareSum += weight;
   }
-  return sums;
+  return [BigInt(rankCount), BigInt(rankSum), BigInt(shareSum)];
 }
 
-/** The sums of every part of a row, part-major. */
+/** The sums of every part of a row as leaves hold them: part-major, 8 bytes each. */
 export function allCutSums(
   logits: Int32Array,
   options: { readonly row: CutRow; readonly tau: number; readonly cuts: Cuts },
-): BigInt64Array {
+): Uint8Array {
   const parts = Math.ceil(logits.length / SUM_ELEMENTS);
-  const sums = new BigInt64Array(CUT_SUMS * parts);
+  const bytes = new Uint8Array(8 * CUT_SUMS * parts);
+  const view = new DataView(bytes.buffer);
   for (let part = 0; part < parts; part++) {
     const first = part * SUM_ELEMENTS;
-    const run = logits.subarray(first, first + SUM_ELEMENTS);
-    sums.set(partialCutSums(run, first, options), CUT_SUMS * part);
+    const sums = partialCutSums(logits.subarray(first, first + SUM_ELEMENTS), first, options);
+    for (const [i, sum] of sums.entries()) view.setBigInt64(8 * (CUT_SUMS * part + i), sum);
   }
-  return sums;
+  return bytes;
 }
 
 /** Totals of the parts. */
-export function cutSums(parts: BigInt64Array): readonly bigint[] {
+export function cutSums(parts: Uint8Array): readonly bigint[] {
+  const view = new DataView(parts.buffer, parts.byteOffset);
   const totals = [0n, 0n, 0n];
-  parts.forEach((sum, i) => {
-    totals[i % CUT_SUMS]! += sum;
-  });
+  for (let i = 0; 8 * i < parts.length; i++) totals[i % CUT_SUMS]! += view.getBigInt64(8 * i);
   return totals;
 }
 
@@ -110,8 +120,9 @@ export function cutsAreRight(
 ): boolean {
   if (cuts.rank && rankCount !== BigInt(topK)) return false;
   if (!cuts.share) return true;
-  if (cuts.rank && !isUpTo(row.shareCut, row.rankCut)) return false;
-  const last = weightOfLogit(row.shareCut.logit, row.top.logit, tau);
+  const { logit, id } = row.shareCut;
+  if (cuts.rank && !isUpTo(logit, id, row.rankCut)) return false;
+  const last = BigInt(weightOfLogit(logit, row.top.logit, tau));
   const share = BigInt(topP) * rankSum!;
   return last <= shareSum! && shareSum! << 30n >= share && (shareSum! - last) << 30n < share;
 }
@@ -129,8 +140,8 @@ export function isChosen(
 ): boolean {
   if (!isKept(settings, draw, chosen)) return false;
   if (!isKept(settings, draw, other)) return true;
-  const score = ({ id, logit }: LogitToken): bigint =>
-    settings.tau === 0 ? BigInt(logit) : scaled(logit, settings.tau) - noiseOf(draw, id);
+  const score = ({ id, logit }: LogitToken): number =>
+    settings.tau === 0 ? logit : multiplyShift16(logit, settings.tau) - noiseOf(draw, id);
   const [a, b] = [score(other), score(chosen)];
   return !(a > b || (a === b && other.id < chosen.id));
 }
@@ -142,16 +153,16 @@ function isKept(
   token: LogitToken,
 ): boolean {
   if (tau === 0) return true;
-  if (cuts.rank && !isUpTo(token, row.rankCut)) return false;
-  if (cuts.share && !isUpTo(token, row.shareCut)) return false;
-  const least = BigInt(Math.min(minP, 2 ** 30));
+  if (cuts.rank && !isUpTo(token.logit, token.id, row.rankCut)) return false;
+  if (cuts.share && !isUpTo(token.logit, token.id, row.shareCut)) return false;
+  const least = Math.min(minP, 2 ** 30);
   return weightOfLogit(token.logit, row.top.logit, tau) >= least;
 }
 
 /** 7.6 The noise of a token, Q16. */
-function noiseOf({ seed, position }: { seed: Uint8Array; position: number }, id: number): bigint {
+function noiseOf({ seed, position }: { seed: Uint8Array; position: number }, id: number): number {
   const block = new Uint32Array(16);
   chachaBlock(chachaKey(seed), id >>> 4, { nonce: [position, 0, 0], block });
-  const depth = 2n ** 29n - log2b(BigInt((block[id & 15]! | 1) >>> 0));
-  return log2b(depth < 1n ? 1n : depth) >> 8n;
+  const depth = 2 ** 29 - log2bNumber((block[id & 15]! | 1) >>> 0);
+  return Math.floor(log2bNumber(Math.max(1, depth)) / 256);
 }

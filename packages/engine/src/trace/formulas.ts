@@ -4,6 +4,8 @@
  * row's exponent and its witness. `formulas.test.ts` holds both against each other.
  */
 import { bitLength, clampBits, isqrt, roundShift } from '../integer.js';
+import { powerOfTwo, roundHalfEven } from '../rounding.js';
+import { exp2nNumber } from '../sampling/numbers.js';
 import { cosSin, exp2n } from '../tables.js';
 import type { W8Matrix } from '../weights.js';
 
@@ -122,13 +124,22 @@ export function normElement(residual: number, gain: number, row: NormRow): bigin
   return clampBits(normal, 31) * BigInt(gain);
 }
 
+/** Squares of up to 2^48 that a double adds exactly. */
+const EXACT_SQUARES = 16;
+
 /** 5.2 Sum of h'^2. */
 export function sumSquares(residual: ArrayLike<number>, preShift: number): bigint {
-  let sum = 0n;
+  const unit = powerOfTwo(Math.min(preShift, 63));
+  let total = 0n;
+  let sum = 0;
   for (let i = 0; i < residual.length; i++) {
-    sum += roundShift(BigInt(residual[i]!), preShift) ** 2n;
+    const h = roundHalfEven(residual[i]! / unit);
+    sum += h * h;
+    if (i % EXACT_SQUARES !== EXACT_SQUARES - 1) continue;
+    total += BigInt(sum);
+    sum = 0;
   }
-  return sum;
+  return total + BigInt(sum);
 }
 
 /** 5.6 */
@@ -142,22 +153,22 @@ export function scoreElement(
   return clampBits(roundShift(BigInt(dot) * BigInt(scaleQ24), 8 - exponents), 31);
 }
 
-/** 5.7 Sum of exp2n(largest - score). */
+/** 5.7 Sum of exp2n(largest - score) over up to 1,024 scores: below 2^41. */
 export function sumPowers(scores: ArrayLike<number>, largest: number): bigint {
-  let sum = 0n;
+  let sum = 0;
   for (let i = 0; i < scores.length; i++) sum += powerOf(scores[i]!, largest);
-  return sum;
+  return BigInt(sum);
 }
 
 /** exp2n(largest - score); a score above the largest makes q huge in the EVM, its power is 0. */
-const powerOf = (score: number, largest: number): bigint =>
-  score > largest ? 0n : exp2n(BigInt(largest) - BigInt(score));
+const powerOf = (score: number, largest: number): number =>
+  score > largest ? 0 : exp2nNumber(largest - score);
 
 /** 5.7 p: the power with the exponent of its value folded in, on the grid top - 16. */
 export const foldedPower = (
   score: number,
   row: { readonly largest: number; readonly top: number; readonly valueExponent: number },
-): bigint => roundShift(powerOf(score, row.largest) << 16n, row.top - row.valueExponent);
+): bigint => roundShift(BigInt(powerOf(score, row.largest)) << 16n, row.top - row.valueExponent);
 
 /** 5.9 The factor that stands for 1 / S, and the exponent that it adds to a head. */
 export function inverseSum(sum: bigint): { factor: bigint; exponent: number } {

@@ -9,4 +9,5 @@ export type { PassValues, TraceRow } from './row-reader.js';
 export * from './trace.js';
 export * from './trace-table.js';
 export * from './tree.js';
+export { wasmPass } from './wasm-pass.js';
 export * from './weight-leaf.js';

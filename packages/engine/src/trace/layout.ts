@@ -118,7 +118,7 @@ export type RowLayout = {
 /** The layout of row (t, `node`). */
 export function rowLayout(graph: Graph, job: TraceJob, at: RowAddress): RowLayout {
   const { op, output } = graph.nodes[at.node]!;
-  const rule = TRACE_TABLE[op];
+  const rule: TraceRule = TRACE_TABLE[op];
   const { shape, format } = graph.tensors[output]!;
   const heads = shape.length === 3 ? (shape[1] as number) : 1;
   const last = shape.at(-1)!;

@@ -11,6 +11,8 @@ import type { PassValues, TraceRow } from './row-reader.js';
 export type TracePass = {
   /** Values at `t`, of `nodeCount` nodes; valid until the next call. */
   readonly position: (t: number, nodeCount: number) => PassValues;
+  /** Frees what the pass holds; it must not be used afterwards. */
+  readonly dispose?: () => void;
 };
 
 export function referencePass(model: EngineModel, tokens: readonly number[]): TracePass {

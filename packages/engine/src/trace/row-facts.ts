@@ -49,12 +49,12 @@ function witnessOf(
 ): number {
   if (shift === 0) return 0;
   const half = 2 ** (bits - 1);
-  return values.findIndex((m, k) => {
-    const magnitude = Math.abs(m);
-    if (magnitude !== half) return magnitude > half;
-    // Half the range may be half rounded up from one bit less.
-    return bitLength(wide(k)) === bits + shift;
-  });
+  for (let k = 0; k < values.length; k++) {
+    const magnitude = Math.abs(values[k]!);
+    // Half of the range may have been rounded up from one bit less.
+    if (magnitude > half || (magnitude === half && bitLength(wide(k)) === bits + shift)) return k;
+  }
+  throw new Error('invariant broken: a row with a shift has an element that forces it');
 }
 
 /** Parts of `count` elements, {@link SUM_ELEMENTS} in each. */
@@ -155,9 +155,11 @@ function normFacts({ model, node, own, input }: RowReader): FactRecord[] {
   const { weights, parameters } = model.graph.nodes[node]!;
   const gains = gainsAt(model, weights[0]!);
   const h = input(0)[0]!.values;
-  const lengths = Array.from(h, (x) => 32 - Math.clz32(Math.abs(x)));
-  const preShift = Math.max(0, largestOf(lengths).largest - NORM_BITS);
-  const preShiftWitness = preShift === 0 ? 0 : lengths.indexOf(NORM_BITS + preShift);
+  let magnitudes = 0;
+  for (let i = 0; i < h.length; i++) magnitudes |= Math.abs(h[i]!);
+  const preShift = Math.max(0, 32 - Math.clz32(magnitudes) - NORM_BITS);
+  const forcing = 2 ** (NORM_BITS + preShift - 1);
+  const preShiftWitness = preShift === 0 ? 0 : h.findIndex((x) => Math.abs(x) >= forcing);
   const sums = sumsOf(h, (part) => sumSquares(part, preShift));
   const squares = sums.reduce((total, sum) => total + sum, 0n);
   const { residualBits, epsilonQ40 } = parameters as { residualBits: number; epsilonQ40: number };
@@ -208,13 +210,14 @@ function logitFacts({ job, own, partials, layout }: RowReader): FactRecord[] {
     ...{ rankId: rankCut ?? 0, rankLogit: rankCut === undefined ? 0 : logits[rankCut]! },
     ...{ shareId: shareCut ?? 0, shareLogit: shareCut === undefined ? 0 : logits[shareCut]! },
   };
-  const parts = layout.partials === undefined ? new BigInt64Array() : partials();
+  const parts = layout.partials === undefined ? new Uint8Array() : partials();
   return [{ numbers, sums: cutSums(parts) }];
 }
 
 /** Total of the partial sums of element `e`. */
-function totalOf(partials: BigInt64Array, e: number, parts: number): bigint {
+function totalOf(partials: Uint8Array, e: number, parts: number): bigint {
+  const view = new DataView(partials.buffer, partials.byteOffset);
   let total = 0n;
-  for (let c = 0; c < parts; c++) total += partials[e * parts + c]!;
+  for (let c = 0; c < parts; c++) total += view.getBigInt64(8 * (e * parts + c));
   return total;
 }

@@ -25,15 +25,10 @@ export function rowLeaves(
 const factLeaves = (row: RowReader): Uint8Array[] =>
   rowFacts(row).map((record) => encodeFacts(row.layout, record));
 
-function elementLeaves({ own, layout }: RowReader): Uint8Array[] {
-  const leaves: Uint8Array[] = [];
-  for (const { values } of own) {
-    const bytes = encodeElements(values);
-    const step = TRACE_LEAF_ELEMENTS * layout.elementBytes;
-    for (let at = 0; at < bytes.length; at += step) leaves.push(bytes.subarray(at, at + step));
-  }
-  return leaves;
-}
+const elementLeaves = ({ own, layout }: RowReader): Uint8Array[] =>
+  own.flatMap(({ values }) =>
+    cut(encodeElements(values), TRACE_LEAF_ELEMENTS * layout.elementBytes),
+  );
 
 /** A16 as unsigned 16 bits, everything else as signed 32 bits. */
 export function encodeElements(values: TraceRow['values']): Uint8Array {
@@ -56,13 +51,13 @@ export function encodeElements(values: TraceRow['values']): Uint8Array {
 
 function partialLeaves(row: RowReader): Uint8Array[] {
   const { perLeaf, parts } = row.layout.partials!;
-  const sums = row.partials();
-  const bytes = new Uint8Array(8 * sums.length);
-  const view = new DataView(bytes.buffer);
-  for (let i = 0; i < sums.length; i++) view.setBigInt64(8 * i, sums[i]!);
-  const step = 8 * perLeaf * parts;
+  return cut(row.partials(), 8 * perLeaf * parts);
+}
+
+/** Pieces of `size` bytes; the last one may be shorter. */
+function cut(bytes: Uint8Array, size: number): Uint8Array[] {
   const leaves: Uint8Array[] = [];
-  for (let at = 0; at < bytes.length; at += step) leaves.push(bytes.subarray(at, at + step));
+  for (let at = 0; at < bytes.length; at += size) leaves.push(bytes.subarray(at, at + size));
   return leaves;
 }
 

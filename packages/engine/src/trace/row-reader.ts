@@ -14,8 +14,8 @@ export type PassValues = {
   readonly t: number;
   readonly tensor: (tensor: number) => readonly TraceRow[];
   readonly kept: (tensor: number, position: number) => readonly TraceRow[];
-  /** Partial sums of a node, element-major, if the pass has them already. */
-  readonly partials?: (node: number) => BigInt64Array | undefined;
+  /** Partial sums of a node, element-major, 8 bytes each, if the pass has them already. */
+  readonly partials?: (node: number) => Uint8Array | undefined;
 };
 
 export type RowReader = {
@@ -29,18 +29,18 @@ export type RowReader = {
   readonly input: (i: number) => readonly TraceRow[];
   /** Input `i` at position `p`, up to this one. */
   readonly prefix: (i: number, p: number) => readonly TraceRow[];
-  /** The partial sums of the row, element-major. */
-  readonly partials: () => BigInt64Array;
+  /** The partial sums of the row as its leaves hold them: element-major, 8 bytes each. */
+  readonly partials: () => Uint8Array;
 };
 
 export function readRow(
   { model, job }: { readonly model: EngineModel; readonly job: TraceJob },
   values: PassValues,
-  options: { readonly node: number; readonly makePartials: (row: RowReader) => BigInt64Array },
+  options: { readonly node: number; readonly makePartials: (row: RowReader) => Uint8Array },
 ): RowReader {
   const { node } = options;
   const { inputs, output } = model.graph.nodes[node]!;
-  let partials: BigInt64Array | undefined;
+  let partials: Uint8Array | undefined;
   const row: RowReader = {
     ...{ model, job, node, t: values.t, own: values.tensor(output) },
     layout: rowLayout(model.graph, job, { t: values.t, node }),

@@ -2,14 +2,25 @@
  * Trees of the trace: the network's shape (merkle.ts) over node hashes, with proofs for runs of neighbouring nodes, so
  * that a thousand activations travel without siblings between them. The hash is handed in.
  */
-import { type HashFunction, hashLeafData, hashPair, sealRoot } from '../merkle.js';
+import { type HashFunction, sealRoot } from '../merkle.js';
+
+const NODE_PREFIX = 1;
+const HASH_SIZE = 32;
 
 /** One level up: an odd last node moves up alone. */
 function parents(level: readonly Uint8Array[], hash: HashFunction): Uint8Array[] {
   const above: Uint8Array[] = [];
+  const pair = new Uint8Array(1 + 2 * HASH_SIZE);
+  pair[0] = NODE_PREFIX;
   for (let i = 0; i < level.length; i += 2) {
     const right = level[i + 1];
-    above.push(right === undefined ? level[i]! : hashPair(level[i]!, right, hash));
+    if (right === undefined) {
+      above.push(level[i]!);
+      continue;
+    }
+    pair.set(level[i]!, 1);
+    pair.set(right, 1 + HASH_SIZE);
+    above.push(hash(pair));
   }
   return above;
 }
@@ -89,9 +100,15 @@ export function rootOfNode(
   return sealRoot(tree.width, fold.top, hash);
 }
 
-/** Leaves as nodes. */
-export const leafNodes = (leaves: readonly Uint8Array[], hash: HashFunction): Uint8Array[] =>
-  leaves.map((leaf) => hashLeafData(leaf, hash));
+/** Leaves as nodes; each is copied behind its prefix in the same scratch memory. */
+export function leafNodes(leaves: readonly Uint8Array[], hash: HashFunction): Uint8Array[] {
+  const size = leaves.reduce((most, leaf) => Math.max(most, leaf.length), 0);
+  const scratch = new Uint8Array(1 + size);
+  return leaves.map((leaf) => {
+    scratch.set(leaf, 1);
+    return hash(scratch.subarray(0, 1 + leaf.length));
+  });
+}
 
 const SALTED_PREFIX = 3;
 const SALT_PREFIX = 4;

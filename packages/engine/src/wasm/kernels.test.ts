@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { drawFrom } from './testing/draw.js';
 import { createKernelBench } from './testing/kernel-bench.js';
-import { drawFrom, KERNEL_CASES, type KernelCaseName, matmulCase } from './testing/kernel-cases.js';
+import { KERNEL_CASES, type KernelCaseName, matmulCase } from './testing/kernel-cases.js';
 
 /** Short lane; the long one is kernels.fuzz.ts. */
 const CASES_PER_OP = 150;

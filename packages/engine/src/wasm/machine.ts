@@ -10,6 +10,7 @@ import { FRAME_FIELDS, type FrameField } from './instructions.js';
 import { compileKernels, instantiateKernels, type SpawnWorker } from './kernels.js';
 import { type Arena, createArena } from './memory.js';
 import { createPagePool, PAGE_POSITIONS } from './pages.js';
+import type { Place } from './places.js';
 import { MASK_BYTES, type Plan, planModel } from './plan.js';
 import { createPrefixCache, type PrefixCache } from './prefix-cache.js';
 
@@ -17,7 +18,7 @@ import { createPrefixCache, type PrefixCache } from './prefix-cache.js';
 export const CHUNK_ROWS = 64;
 
 /** Rows whose logits are computed together: the vocabulary is wide, so its sums would be large. */
-const HEAD_ROWS = 8;
+export const HEAD_ROWS = 8;
 
 /** Most bytes of logits that one chunk leaves in memory; longer answers are copied out in several chunks. */
 const LOGITS_BYTES_MAX = 16 * 2 ** 20;
@@ -58,6 +59,9 @@ export type Machine = {
   readonly logitRows: number;
   /** Elements of a hidden row. */
   readonly hiddenWidth: number;
+  readonly memory: WebAssembly.Memory;
+  /** Where the tensors of the last pass lie, by index, if the machine keeps them. */
+  readonly places: ReadonlyMap<number, Place>;
   /** Threads that the next pass will use. */
   threadCount(): number;
   /** Computes chunks of different sessions, at most {@link CHUNK_ROWS} rows in all. */
@@ -81,9 +85,11 @@ export function createMachine(
     readonly spawnWorker?: SpawnWorker | undefined;
     /** Most bytes of keys and values kept for sessions to come. */
     readonly prefixCacheBytes: number;
+    /** Leaves every tensor of a pass in memory, at {@link Machine.places}. */
+    readonly keepsTensors?: boolean;
   },
 ): Machine {
-  const { threads, spawnWorker, prefixCacheBytes } = options;
+  const { threads, spawnWorker, prefixCacheBytes, keepsTensors = false } = options;
   const arena = createArena({ shared: threads > 1 });
   const module = compileKernels({ shared: threads > 1 });
   const kernels = instantiateKernels(module, arena.memory);
@@ -91,6 +97,7 @@ export function createMachine(
     chunkRows: CHUNK_ROWS,
     headRows: HEAD_ROWS,
     threads,
+    keepsTensors,
   });
   const { vocabularySize } = model.config;
   const logitRows = clampRows(Math.floor(LOGITS_BYTES_MAX / (4 * vocabularySize)));
@@ -106,6 +113,8 @@ export function createMachine(
     }),
     logitRows,
     hiddenWidth: plan.hiddenWidth,
+    memory: arena.memory,
+    places: plan.places,
     threadCount() {
       const ready = Atomics.load(arena.words(), (call.meeting + READY_BYTE) / 4);
       return Math.min(limit, 1 + ready);

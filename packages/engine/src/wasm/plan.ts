@@ -3,10 +3,10 @@
  * (scores, softmax and mix become one, since a thread finishes a head at a time). It knows where tensors lie and who
  * reads them, not how an op is computed; an arrangement that the kernels do not have is refused by name.
  */
-import { EngineError } from '../engine-error.js';
 import type { EngineModel } from '../engine-model.js';
 import type { GraphNode } from '../graph.js';
 import type { OpName } from '../op-table.js';
+import { EMIT } from './emit.js';
 import {
   encodeInstruction,
   INSTRUCTION_BYTES,
@@ -16,41 +16,7 @@ import {
 import type { Arena } from './memory.js';
 import { type PackedMatrix, packMatrix, paddedRows } from './packing.js';
 import { keptBytes, paddedHead } from './pages.js';
-
-/** Where a tensor lies; `block` names the memory for the bookkeeping of who may write when. */
-type Place = { readonly block: number } & (
-  | { readonly kind: 'residual'; readonly width: number }
-  | { readonly kind: 'row16'; readonly width: number; readonly exponents: number }
-  | {
-      readonly kind: 'sums';
-      readonly width: number;
-      readonly stride: number;
-      readonly exponents: number;
-      readonly masks: number;
-    }
-  | {
-      readonly kind: 'query';
-      readonly heads: number;
-      readonly headSize: number;
-      readonly exponents: number;
-    }
-  | {
-      readonly kind: 'mixed';
-      readonly heads: number;
-      readonly headSize: number;
-      readonly results: number;
-    }
-  | {
-      readonly kind: 'kept';
-      readonly heads: number;
-      readonly headSize: number;
-      readonly offset: number;
-    }
-  /** Not computed by itself: part of the instruction for `mix`. */
-  | { readonly kind: 'fused'; readonly node: GraphNode }
-);
-
-type PlaceOf<Kind extends Place['kind']> = Extract<Place, { kind: Kind }>;
+import { graphUnsupported, type Place, type PlaceOf } from './places.js';
 
 export type Plan = {
   /** Address of the first instruction. */
@@ -61,6 +27,8 @@ export type Plan = {
   readonly rowBytes: number;
   /** Elements of a hidden row: the normed row that the logits are computed from. */
   readonly hiddenWidth: number;
+  /** Where each tensor lies after a pass, if {@link PlanLimits.keepsTensors}. */
+  readonly places: ReadonlyMap<number, Place>;
 };
 
 /** Rows of activations that one pass takes at most, and rows of logits that its last part takes at once. */
@@ -68,6 +36,8 @@ export type PlanLimits = {
   readonly chunkRows: number;
   readonly headRows: number;
   readonly threads: number;
+  /** Gives no memory to a second tensor, so that all can be read after a pass: a trace needs them. */
+  readonly keepsTensors?: boolean;
 };
 
 export function planModel(arena: Arena, model: EngineModel, limits: PlanLimits): Plan {
@@ -79,11 +49,13 @@ export function planModel(arena: Arena, model: EngineModel, limits: PlanLimits):
 /** Bytes of one mask: the magnitudes that a thread saw in a row. */
 export const MASK_BYTES = 16;
 
-class Planner {
+export class Planner {
   readonly #arena: Arena;
   readonly #model: EngineModel;
   readonly #limits: PlanLimits;
   readonly #places = new Map<number, Place>();
+  /** As {@link #places}, of every tensor so far. */
+  readonly #allPlaces = new Map<number, Place>();
   /** Tensors whose last reader is the node of that index. */
   readonly #endsAt: ReadonlyMap<number, readonly number[]>;
   readonly #matrices = new Map<number, PackedMatrix>();
@@ -111,7 +83,10 @@ class Planner {
   add(node: GraphNode, index: number): void {
     if (index === this.#model.graph.logitsFrom) this.#select(node);
     const place = EMIT[node.op](this, node);
-    if (place !== undefined) this.#places.set(node.output, place);
+    if (place !== undefined) {
+      this.#places.set(node.output, place);
+      this.#allPlaces.set(node.output, place);
+    }
     if (index === this.#model.graph.logitsFrom) this.#hidden(node);
     for (const tensor of this.#endsAt.get(index) ?? []) this.#release(tensor);
   }
@@ -129,6 +104,7 @@ class Planner {
       pageBytes: this.#pageBytes,
       rowBytes: this.#rowBytes,
       hiddenWidth: this.#hiddenWidth,
+      places: this.#allPlaces,
     };
   }
 
@@ -292,7 +268,7 @@ class Planner {
     const place = this.#places.get(tensor);
     if (place === undefined || place.kind === 'kept') return;
     this.#places.delete(tensor);
-    if (place.kind === 'fused') return;
+    if (place.kind === 'fused' || this.#limits.keepsTensors === true) return;
     const bytes = this.#blockBytes.get(place.block)!;
     const free = this.#free.get(bytes) ?? [];
     free.push(place.block);
@@ -319,219 +295,3 @@ function lifetimes(nodes: readonly GraphNode[]): Map<number, number[]> {
   }
   return endsAt;
 }
-
-/** Words of a sums tensor. */
-const sumsFields = (sums: PlaceOf<'sums'>) => ({
-  values: sums.block,
-  exponents: sums.exponents,
-  masks: sums.masks,
-  stride: sums.stride,
-});
-
-/** Words of a sums tensor that is written. */
-const sumsOutFields = (sums: PlaceOf<'sums'>) => ({
-  outValues: sums.block,
-  outExponents: sums.exponents,
-  outMasks: sums.masks,
-});
-
-/** One emitter per op of the table: takes places for the output, writes the instruction. */
-const EMIT: Readonly<Record<OpName, (planner: Planner, node: GraphNode) => Place | undefined>> = {
-  embed(planner, node) {
-    const out = planner.residual(planner.size(node, 1));
-    const { residualBits } = node.parameters;
-    const fields = { width: out.width, residualBits: residualBits!, out: out.block };
-    planner.emit('embed', { ...planner.matrix(node), ...fields }, { reads: [], writes: [out] });
-    return out;
-  },
-  rmsNorm(planner, node) {
-    const input = planner.input(node, 0, 'residual');
-    const gains = planner.gains(node);
-    const out = planner.row16(input.width);
-    const epsilon = node.parameters.epsilonQ40!;
-    const fields = {
-      input: input.block,
-      width: input.width,
-      gains: gains.at,
-      gainExponent: gains.exponent,
-      epsilonLow: epsilon % 2 ** 32,
-      epsilonHigh: Math.floor(epsilon / 2 ** 32),
-      residualBits: node.parameters.residualBits!,
-      out: out.block,
-      outExponents: out.exponents,
-    };
-    planner.emit('norm', fields, { reads: [input], writes: [out] });
-    return out;
-  },
-  matmul(planner, node) {
-    const input = planner.input(node, 0, 'row16');
-    const out = planner.sums(planner.size(node, 1));
-    const fields = {
-      input: input.block,
-      inputExponents: input.exponents,
-      k: input.width,
-      ...planner.matrix(node),
-      ...sumsFields(out),
-    };
-    planner.emit('matmul', fields, { reads: [input], writes: [out] });
-    return out;
-  },
-  rope(planner, node) {
-    const steps = planner.ropeSteps(node);
-    return planner.isKept(node)
-      ? keepHeads(planner, node, { name: 'keys', steps })
-      : queryHeads(planner, node, steps);
-  },
-  splitHeads(planner, node) {
-    if (!planner.isKept(node)) return queryHeads(planner, node, 0);
-    const name = planner.isValues(node.output) ? 'values' : 'keys';
-    return keepHeads(planner, node, { name, steps: 0 });
-  },
-  scores: (_, node) => ({ kind: 'fused', block: 0, node }),
-  softmax: (_, node) => ({ kind: 'fused', block: 0, node }),
-  mix: (planner, node) => attend(planner, node),
-  joinHeads(planner, node) {
-    const mixed = planner.input(node, 0, 'mixed');
-    const out = planner.row16(planner.size(node, 1));
-    const fields = {
-      mixed: mixed.block,
-      results: mixed.results,
-      heads: mixed.heads,
-      headSize: mixed.headSize,
-      out: out.block,
-      outExponents: out.exponents,
-    };
-    planner.emit('join', fields, { reads: [mixed], writes: [out] });
-    return out;
-  },
-  swiGlu(planner, node) {
-    const gate = planner.input(node, 0, 'sums');
-    const up = planner.input(node, 1, 'sums');
-    const out = planner.row16(gate.width);
-    const fields = {
-      gateValues: gate.block,
-      gateExponents: gate.exponents,
-      gateMasks: gate.masks,
-      upValues: up.block,
-      upExponents: up.exponents,
-      upMasks: up.masks,
-      stride: gate.stride,
-      width: gate.width,
-      out: out.block,
-      outExponents: out.exponents,
-    };
-    planner.emit('swiGlu', fields, { reads: [gate, up], writes: [out] });
-    return out;
-  },
-  residualAdd(planner, node) {
-    const residual = planner.input(node, 0, 'residual');
-    const sums = planner.input(node, 1, 'sums');
-    const out = planner.residual(residual.width);
-    const fields = {
-      residual: residual.block,
-      ...sumsFields(sums),
-      width: residual.width,
-      residualBits: node.parameters.residualBits!,
-      out: out.block,
-    };
-    planner.emit('residualAdd', fields, { reads: [residual, sums], writes: [out] });
-    return out;
-  },
-  logits(planner, node) {
-    const sums = planner.input(node, 0, 'sums');
-    const fields = { ...sumsFields(sums), count: sums.width };
-    planner.emit('logits', fields, { reads: [sums], writes: [] });
-    return undefined;
-  },
-  bias(planner, node) {
-    const sums = planner.input(node, 0, 'sums');
-    const vector = planner.gains(node);
-    const out = planner.sums(sums.width);
-    const fields = {
-      ...sumsFields(sums),
-      width: sums.width,
-      vector: vector.at,
-      vectorExponent: vector.exponent,
-      ...sumsOutFields(out),
-    };
-    planner.emit('bias', fields, { reads: [sums], writes: [out] });
-    return out;
-  },
-  headNorm(planner, node) {
-    const sums = planner.input(node, 0, 'sums');
-    const gains = planner.gains(node);
-    const out = planner.sums(sums.width);
-    const heads = node.parameters.headCount!;
-    const epsilon = node.parameters.epsilonQ40!;
-    const fields = {
-      ...sumsFields(sums),
-      heads,
-      headSize: sums.width / heads,
-      gains: gains.at,
-      gainExponent: gains.exponent,
-      epsilonLow: epsilon % 2 ** 32,
-      epsilonHigh: Math.floor(epsilon / 2 ** 32),
-      ...sumsOutFields(out),
-    };
-    planner.emit('headNorm', fields, { reads: [sums], writes: [out] });
-    return out;
-  },
-};
-
-function queryHeads(planner: Planner, node: GraphNode, steps: number): Place {
-  const sums = planner.input(node, 0, 'sums');
-  const heads = node.parameters.headCount!;
-  const out = planner.query(heads, sums.width / heads);
-  const target = { out: out.block, outExponents: out.exponents, offset: 0 };
-  const fields = { ...sumsFields(sums), heads, headSize: out.headSize, steps, ...target };
-  planner.emit('query', fields, { reads: [sums], writes: [out] });
-  return out;
-}
-
-function keepHeads(
-  planner: Planner,
-  node: GraphNode,
-  { name, steps }: { readonly name: 'keys' | 'values'; readonly steps: number },
-): Place {
-  const sums = planner.input(node, 0, 'sums');
-  const heads = node.parameters.headCount!;
-  const out = planner.keep(heads, sums.width / heads);
-  const target = { out: 0, outExponents: 0, offset: out.offset };
-  const fields = { ...sumsFields(sums), heads, headSize: out.headSize, steps, ...target };
-  planner.emit(name, fields, { reads: [sums], writes: [out] });
-  return out;
-}
-
-/** scores, softmax and mix in one instruction. */
-function attend(planner: Planner, node: GraphNode): Place {
-  const softmax = planner.input(node, 0, 'fused').node;
-  const scores = planner.input(softmax, 0, 'fused').node;
-  const query = planner.input(scores, 0, 'query');
-  const keys = planner.input(scores, 1, 'kept');
-  const values = planner.input(node, 1, 'kept');
-  if (softmax.inputs[1] !== node.inputs[1]) throw graphUnsupported(node, 'values differ');
-  const out = planner.mixed(query.heads, query.headSize);
-  const fields = {
-    query: query.block,
-    queryExponents: query.exponents,
-    keys: keys.offset,
-    keptValues: values.offset,
-    heads: query.heads,
-    kvHeads: keys.heads,
-    headSize: query.headSize,
-    scaleQ24: scores.parameters.scaleQ24!,
-    out: out.block,
-    results: out.results,
-  };
-  planner.emit('attend', fields, { reads: [query, keys, values], writes: [out] });
-  return out;
-}
-
-const graphUnsupported = (node: GraphNode, reason: string): EngineError =>
-  new EngineError({
-    code: 'graph_unsupported',
-    message: `The WebAssembly kernels cannot run this ${node.op}: ${reason}.`,
-    fault: 'user',
-    value: node.op,
-    remedy: 'Use the reference backend for this graph.',
-  });

@@ -71,7 +71,7 @@ describe('Session.reuse of the WebAssembly backend', () => {
 
   /** Appends what a session lacks, chunk by chunk; the last row. */
   function finish(session: Session, tokens: readonly number[], chunk: number): Int32Array {
-    let logits = new Int32Array();
+    let logits: Int32Array = new Int32Array();
     while (session.length < tokens.length) {
       logits = session.forward(tokens.slice(session.length, session.length + chunk));
     }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Backend } from '../backend.js';
 import { referenceBackend } from '../reference/session.js';
-import { fingerprint, selfTest } from './self-test.js';
+import { fingerprint, selfTest, selfTestLogits } from './self-test.js';
 import { createWasmBackend } from './wasm-backend.js';
 
 /** A backend whose logits differ in one bit of one value. */
@@ -27,6 +27,12 @@ describe('selfTest', () => {
 
   it('accepts the WebAssembly kernels', () => {
     expect(selfTest(createWasmBackend())).toEqual({ status: 'ok' });
+  });
+
+  it('gives the same logits in company', () => {
+    const backend = createWasmBackend();
+    const alone = selfTestLogits(backend);
+    expect(selfTestLogits(backend, undefined, 7)).toEqual(alone);
   });
 
   it('refuses one wrong bit', () => {

@@ -27,15 +27,23 @@ export function selfTest(backend: Backend): SelfTestResult {
 export const selfTestModel = (): EngineModel =>
   randomEngineModel({ seed: 20_261_123, tied: false });
 
-/** Logits of every position of the test prompt: most in one chunk, the rest token by token. */
-export function selfTestLogits(backend: Backend, model = selfTestModel()): Int32Array {
+/**
+ * Logits of every position of the test prompt: most in one chunk, the rest token by token; each in one batch with so
+ * many sessions of company, which change nothing.
+ */
+export function selfTestLogits(backend: Backend, model = selfTestModel(), company = 0): Int32Array {
   const next = mulberry32(1);
   const tokens = Array.from({ length: PROMPT_LENGTH }, () => next() % TINY_CONFIG.vocabularySize);
   const session = backend.createSession(model);
   const decodeFrom = PROMPT_LENGTH - 4;
-  const rows = [...session.forward(tokens.slice(0, decodeFrom), { logits: 'all' })];
-  for (const token of tokens.slice(decodeFrom)) rows.push(...session.forward([token]));
-  session.dispose();
+  const others = Array.from({ length: company }, () => backend.createSession(model));
+  const append = (part: readonly number[]): Int32Array => {
+    const parts = others.map((other, i) => ({ session: other, tokens: tokens.slice(i, i + 3) }));
+    return backend.forwardBatch([...parts, { session, tokens: part, logits: 'all' }]).at(-1)!;
+  };
+  const rows = [...append(tokens.slice(0, decodeFrom))];
+  for (const token of tokens.slice(decodeFrom)) rows.push(...append([token]));
+  for (const each of [session, ...others]) each.dispose();
   return Int32Array.from(rows);
 }
 

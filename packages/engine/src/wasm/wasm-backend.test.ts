@@ -248,6 +248,45 @@ describe('refusals', () => {
   });
 });
 
+describe('memoryBytes', () => {
+  const config = { width: 256, feedForwardWidth: 1024, headCount: 8, kvHeadCount: 2, headSize: 32 };
+  const model = randomEngineModel({ seed: 9, config: { ...config, layerCount: 4 } });
+  let weightBytes = 0;
+  for (const { data } of model.matrices.values()) weightBytes += data.length;
+
+  it('holds the weights once, whatever the number of sessions', () => {
+    const fresh = createWasmBackend();
+    fresh.load(model);
+    const before = fresh.memoryBytes(model);
+    const sessions = Array.from({ length: 20 }, () => fresh.createSession(model));
+    expect(fresh.memoryBytes(model)).toBe(before);
+    const tokens = new Array<number>(64).fill(1);
+    for (const session of sessions) session.forward(tokens, { logits: 'none' });
+    // Alike prompts share their page, others take one each.
+    expect(fresh.memoryBytes(model) - before).toBeLessThan(3 * pageBytes + 65_536);
+    sessions.forEach((session, i) => {
+      session.forward([i, ...tokens.slice(1)], { logits: 'none' });
+    });
+    const grown = fresh.memoryBytes(model) - before;
+    expect(grown).toBeGreaterThan(19 * pageBytes);
+    expect(grown).toBeLessThan(23 * pageBytes + 65_536);
+  });
+
+  it('holds the weights once, whatever the number of threads', () => {
+    const bytes = [1, 4].map((threads) => {
+      const some = createWasmBackend({ threads, spawnWorker });
+      some.load(model);
+      const found = some.memoryBytes(model);
+      some.dispose();
+      return found;
+    });
+    expect(bytes[0]!).toBeGreaterThan(weightBytes);
+    expect(bytes[1]! - bytes[0]!).toBeLessThan(weightBytes / 4);
+  });
+
+  const pageBytes = 64 * bytesPerToken(model.config);
+});
+
 describe('bytesPerToken', () => {
   it('counts keys, values and exponents of every layer', () => {
     // 2 layers * (keys + values) * 2 heads * (16 elements of 2 bytes + an exponent of 4)

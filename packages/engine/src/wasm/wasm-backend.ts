@@ -26,6 +26,8 @@ export type WasmBackend = Backend & {
   load(model: EngineModel): void;
   /** Threads that the next call on `model` will use: workers join as they finish loading. */
   threadCount(model: EngineModel): number;
+  /** Bytes of WebAssembly memory that a model takes at present: weights, buffers, keys and values. */
+  memoryBytes(model: EngineModel): number;
   /** Ends a model's workers and forgets it; its memory is freed with its last session. */
   unload(model: EngineModel): void;
   /** Ends all workers. Sessions go on with one thread. */
@@ -63,6 +65,7 @@ export function createWasmBackend(options: WasmOptions = {}): WasmBackend {
     forwardBatch,
     load: (model) => void machineOf(model),
     threadCount: (model) => machineOf(model).threadCount(),
+    memoryBytes: (model) => machineOf(model).memory.buffer.byteLength,
     unload(model) {
       const machine = machines.get(model);
       if (machine !== undefined) endWorkers(machine);

@@ -17,7 +17,12 @@ export async function deploy(options: DeployOptions): Promise<void> {
   if (token !== undefined && !isHexOf(token, 20)) throw badToken(token);
   const account = deployer();
   if (token !== undefined) await assertToken((await openChain(options.rpc, account)).read, token);
-  const { deployment, fresh } = await ensureDeployment(home, options.rpc, account, token);
+  const { deployment, fresh } = await ensureDeployment(
+    home,
+    options.rpc,
+    account,
+    token === undefined ? {} : { token },
+  );
   const rows = Object.entries(deployment.addresses).map(([name, address]) => [name, address]);
   const title = fresh ? 'deployed' : 'already deployed';
   print(

@@ -7,7 +7,7 @@ import { createWasmBackend, randomEngineModel } from '@assay/engine';
 import { openModelFile } from '@assay/model';
 import { findAnvil } from '../chain/index.js';
 import { openHome } from '../home.js';
-import { readModelFile, SHIPPED_MODEL_PATH } from '../model-store.js';
+import { openModelSource, SHIPPED_MODEL_PATH } from '../model-store.js';
 import { fetchGateway } from './gateway-client.js';
 import { EXIT, type Output, print } from './output.js';
 import { readRunFile } from './run-file.js';
@@ -83,7 +83,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
         detail: 'the shipped model is missing',
         remedy: 'Restore models/assay-mini.gguf from the repository.',
       };
-    const { info, identity } = openModelFile(readModelFile(SHIPPED_MODEL_PATH));
+    const { info, identity } = openModelFile(openModelSource(SHIPPED_MODEL_PATH));
     return {
       name: 'model',
       state: 'ok',

@@ -1,5 +1,6 @@
 /** The `assay` command: every sub-command, its options and help. Each lives in a file of its own, loaded when used. */
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { DEMO_FAULTS } from '../demo/fault-kinds.js';
 import { resolveHome } from '../home.js';
 import { EXIT, endProcess, type Output, printError } from './output.js';
 
@@ -21,6 +22,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   addRoleCommands(program);
   addAssetCommands(program);
   addExitCommands(program);
+  addCourtCommands(program);
   try {
     await program.parseAsync([...argv]);
   } catch (error) {
@@ -44,6 +46,25 @@ function integer(text: string): number {
   const value = Number(text);
   if (!Number.isSafeInteger(value) || value < 0)
     throw new InvalidArgumentError('Give a whole number.');
+  return value;
+}
+
+/** A whole number of which nothing works with none: threads, places in a queue, seconds between two looks. */
+function atLeastOne(text: string): number {
+  const value = integer(text);
+  if (value === 0) throw new InvalidArgumentError('Give a whole number above 0.');
+  return value;
+}
+
+function portNumber(text: string): number {
+  const value = integer(text);
+  if (value > 65_535) throw new InvalidArgumentError('A port is a number up to 65535.');
+  return value;
+}
+
+function share(text: string): number {
+  const value = decimal(text);
+  if (value < 0 || value > 1) throw new InvalidArgumentError('Give a number from 0 to 1.');
   return value;
 }
 
@@ -107,18 +128,18 @@ function addNetworkCommands(program: Command): void {
     'up',
     'start a whole network on this machine: chain, provider, verifier, gateway, page',
   )
-    .option('--port <port>', 'port of the gateway and page', integer, 8787)
-    .option('--chain-port <port>', 'port of the chain', integer, 8545)
+    .option('--port <port>', 'port of the gateway and page', portNumber, 8787)
+    .option('--chain-port <port>', 'port of the chain', portNumber, 8545)
     .option('--model <file>', 'model file to serve (GGUF; default: the shipped model)')
-    .option('--threads <count>', 'engine threads', integer, 1)
-    .option('--check-share <share>', 'share of receipts re-computed at once, 0 to 1', decimal, 1)
+    .option('--threads <count>', 'engine threads', atLeastOne, 1)
+    .option('--check-share <share>', 'share of receipts re-computed at once, 0 to 1', share, 1)
     .option('--database <url>', 'PostgreSQL URL for the index (default: SQLite in the data folder)')
     .action(roleAction(async (options: never) => (await import('./up.js')).up(options)));
   command(program, 'ask <question>', 'ask a model; prints the answer, its price and the check')
     .option('--gateway <url>', 'gateway to ask (default: the one running in the data folder)')
     .option('--model <id>', 'model name or id (default: the first listed)')
     .option('--system <text>', 'system message')
-    .option('--max-tokens <count>', 'longest answer', integer)
+    .option('--max-tokens <count>', 'longest answer', atLeastOne)
     .option('--temperature <number>', '0 to 2; 0 is greedy (default)', decimal)
     .option('--seed <number>', 'makes a sampled answer repeatable', integer)
     .option('--no-check', 'do not ask a verifier to re-compute the answer')
@@ -140,12 +161,12 @@ function addNetworkCommands(program: Command): void {
 
 function addRoleCommands(program: Command): void {
   command(program, 'chain', 'run the embedded chain alone')
-    .option('--port <port>', 'port of the JSON-RPC endpoint', integer, 8545)
+    .option('--port <port>', 'port of the JSON-RPC endpoint', portNumber, 8545)
     .action(
       roleAction(async (options: never) => (await import('../roles/chain.js')).runChain(options)),
     );
   role(program, 'provider', 'serve a model for money')
-    .option('--port <port>', 'port to listen on', integer, 8788)
+    .option('--port <port>', 'port to listen on', portNumber, 8788)
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option(
       '--endpoint <url>',
@@ -156,38 +177,38 @@ function addRoleCommands(program: Command): void {
     .option('--input-price <amount>', 'atomic units per million input tokens', integer, 100_000)
     .option('--output-price <amount>', 'atomic units per million output tokens', integer, 400_000)
     .option('--stake <amount>', 'stake in atomic units', integer, 1_000_000)
-    .option('--queue <count>', 'jobs admitted at once, running and waiting', integer, 64)
-    .option('--threads <count>', 'engine threads', integer, 1)
+    .option('--queue <count>', 'jobs admitted at once, running and waiting', atLeastOne, 64)
+    .option('--threads <count>', 'engine threads', atLeastOne, 1)
     .option(
       '--draft <file>',
       'guess tokens ahead with a smaller model, or by `lookup` of the prompt',
     )
-    .option('--claim-seconds <seconds>', 'time between claims', integer, 10)
+    .option('--claim-seconds <seconds>', 'time between claims', atLeastOne, 10)
     .action(
       roleAction(async (options: never) =>
         (await import('../roles/provider.js')).runProvider(options),
       ),
     );
   role(program, 'verifier', 're-compute receipts for whoever asks')
-    .option('--port <port>', 'port to listen on', integer, 8789)
+    .option('--port <port>', 'port to listen on', portNumber, 8789)
     .option('--host <address>', 'address to listen on', '127.0.0.1')
-    .option('--threads <count>', 'engine threads', integer, 1)
+    .option('--threads <count>', 'engine threads', atLeastOne, 1)
     .action(
       roleAction(async (options: never) =>
         (await import('../roles/verifier.js')).runVerifier(options),
       ),
     );
   role(program, 'gateway', 'answer OpenAI clients by buying from providers')
-    .option('--port <port>', 'port to listen on', integer, 8787)
+    .option('--port <port>', 'port to listen on', portNumber, 8787)
     .option(
       '--host <address>',
       'address to listen on; others than loopback need ASSAY_API_KEY',
       '127.0.0.1',
     )
     .option('--verifier <url>', 'verifier that re-computes receipts')
-    .option('--check-share <share>', 'share of receipts re-computed at once, 0 to 1', decimal, 1)
+    .option('--check-share <share>', 'share of receipts re-computed at once, 0 to 1', share, 1)
     .option('--deposit <amount>', 'atomic units put into a channel at once', integer, 5_000_000)
-    .option('--parallel <count>', 'requests under way at once', integer, 48)
+    .option('--parallel <count>', 'requests under way at once', atLeastOne, 48)
     .option('--database <url>', 'PostgreSQL URL for the index (default: SQLite in the data folder)')
     .action(
       roleAction(async (options: never) =>
@@ -306,6 +327,35 @@ function addStakeCommands(program: Command): void {
   );
 }
 
+function addCourtCommands(program: Command): void {
+  const dispute = group(program, 'dispute', 'cases of the court of this network', DISPUTE_HELP);
+  const file = () => import('./dispute.js');
+  role(dispute, 'list', 'open disputes and verdicts').action(
+    action(async (options: never) => (await file()).listDisputes(options)),
+  );
+  role(dispute, 'show <id>', 'every step of the cases about a job').action(
+    action(async (options: never, id) => (await file()).showDispute(options, id!)),
+  );
+  role(dispute, 'open <id>', 'compare the trace of a receipt, and go to court if it is wrong')
+    .option('--gateway <url>', 'gateway that keeps the receipt')
+    .option('--force', 'open the dispute on chain without asking the provider first', false)
+    .action(
+      roleAction(async (options: never) => (await file()).openDisputeCommand(options, dispute.args[1]!)),
+    );
+  const demo = group(program, 'demo', 'demonstrations on a private network', DEMO_HELP);
+  demo
+    .command('dispute')
+    .description('a provider that cheats is convicted, step by step')
+    .exitOverride()
+    .option('--json', 'print one JSON document', false)
+    .addOption(
+      new Option('--fault <kind>', 'how the provider cheats').default('flip-activation').choices(
+        Object.keys(DEMO_FAULTS),
+      ),
+    )
+    .action(roleAction(async (options: never) => (await import('./demo.js')).demoDispute(options)));
+}
+
 /** A command that only holds others. */
 const group = (program: Command, name: string, description: string, help: string): Command =>
   program.command(name).description(description).exitOverride().addHelpText('after', help);
@@ -332,6 +382,7 @@ function addModelFileCommands(model: Command): void {
   ] as const;
   command(model, 'convert <in> <out>', 'write a model as .gguf (Q8_0) or .safetensors (F32)')
     .option(...tokenizer)
+    .option('--residual-bits <n>', 'fraction bits of the residual stream, as inspect advises')
     .action(
       action(async (options: never, from, to) =>
         (await import('./model.js')).convertModel(options, from, to),
@@ -349,3 +400,12 @@ function addModelFileCommands(model: Command): void {
     action(async (options: never, file) => (await import('./model.js')).addModel(options, file)),
   );
 }
+
+const DISPUTE_HELP = `
+A receipt that does not re-compute is brought to court with
+  assay dispute open ID         asks the provider for its trace, proves the first wrong number, and has it convicted
+The key of the verifier signs; a conviction pays it at most half of what is taken.`;
+
+const DEMO_HELP = `
+  assay demo dispute --fault flip-activation
+Everything is real but the provider's honesty: chain, contracts, model, answer, proof. Exits 0 if the verdict is right.`;

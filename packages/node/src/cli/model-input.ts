@@ -2,7 +2,7 @@
  * Models on disk in every form that the engine reads: a GGUF file, the parts of a split one (any of them names all), a
  * folder with safetensors. Bytes are read when they are asked for, so a file is never in memory as a whole.
  */
-import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import {
   type ByteSource,
@@ -19,7 +19,8 @@ import {
 } from '@assay/engine';
 import { type ModelFile, openModelFile } from '@assay/model';
 import { AssayError } from '@assay/protocol';
-import { readModelFile } from '../model-store.js';
+import { type FileSource, openFileSource } from '../file-source.js';
+import { openModelSource } from '../model-store.js';
 
 /** An opened model; metadata without a tokenizer leaves open how text becomes token ids. */
 export type ModelInput = {
@@ -50,7 +51,7 @@ const isGguf = (path: string): boolean => !isFolder(path) && !path.endsWith('.sa
 
 function openGguf(path: string, text: GgufMetadata | undefined, open: Open): ModelInput {
   const sources = partPaths(path).map((part) => need(open, part));
-  const { model, file } = loadGgufFile(readGgufParts(sources));
+  const { model, file } = loadGgufFile(readGgufParts(sources), { weights: 'streamed' });
   if (text === undefined) return { model, metadata: file.metadata };
   const others = [...file.metadata].filter(([key]) => !isTextKey(key));
   return { model, metadata: new Map([...others, ...text]) };
@@ -64,7 +65,7 @@ function openFolder(path: string, text: GgufMetadata | undefined, open: Open): M
   );
   const name: GgufValue = { type: 'string', value: basename(resolve(folder)) };
   const metadata = new Map([['general.name', name], ...(text ?? readFolderText(files))]);
-  return { model: loadSafetensorsFolder(files).model, metadata };
+  return { model: loadSafetensorsFolder(files, { weights: 'streamed' }).model, metadata };
 }
 
 /** What a GGUF file says about text, without its weights. */
@@ -104,37 +105,23 @@ const isFolder = (path: string): boolean =>
 
 /** Opens one GGUF file with everything that a provider needs of it. */
 export const openWholeFile = (path: string): ModelFile =>
-  withNamedErrors(() => openModelFile(readModelFile(path)));
+  withNamedErrors(() => openModelFile(openModelSource(path)));
 
 /** Gives a way to open files that are closed again when `use` returns or throws. */
 function withFiles<Result>(use: (open: Open) => Result): Result {
-  const handles: number[] = [];
+  const files: FileSource[] = [];
   const open = (path: string): ByteSource | undefined => {
     if (!statSync(path, { throwIfNoEntry: false })?.isFile()) return undefined;
-    const handle = openSync(path, 'r');
-    handles.push(handle);
-    return fileSource(handle);
+    const file = openFileSource(path);
+    files.push(file);
+    return file;
   };
   try {
     return withNamedErrors(() => use(open));
   } finally {
-    for (const handle of handles) closeSync(handle);
+    for (const file of files) file.close();
   }
 }
-
-const fileSource = (handle: number): ByteSource => ({
-  size: fstatSync(handle).size,
-  read(offset, length) {
-    const bytes = new Uint8Array(length);
-    let done = 0;
-    while (done < length) {
-      const count = readSync(handle, bytes, done, length - done, offset + done);
-      if (count === 0) break;
-      done += count;
-    }
-    return bytes.subarray(0, done);
-  },
-});
 
 function need(open: Open, path: string): ByteSource {
   const source = open(path);

@@ -22,6 +22,14 @@ const BYTES = tinyModelFile({ seed: 5 });
 const ID = openModelFile(BYTES).identity.modelId;
 const OTHER_ID = `0x${'11'.repeat(32)}` as const;
 const json = { json: true };
+/** What is said of a model whose residual stream is far from its bounds. */
+const ROOMY = {
+  residualBits: 16,
+  saturationCount: 0,
+  roomBits: 2,
+  suggestedBits: 16,
+  positionCount: 64,
+};
 
 let folder: string;
 let output: string;
@@ -159,6 +167,47 @@ describe('convertModel', () => {
   });
 });
 
+describe('inspectModel', () => {
+  it('says how much room the residual stream has', async () => {
+    await inspectModel(json, at('tiny.gguf'));
+    expect(printed()).toMatchObject({ fileSize: BYTES.length, residual: ROOMY });
+    output = '';
+    await inspectModel({ json: false }, at('tiny.gguf'));
+    expect(output).toContain('16 fraction bits, room for 4 times the largest of 64 tokens');
+  });
+
+  it('names clamped elements, and the conversion that it advises helps', async () => {
+    // The scale 32 in every block of one matrix: the residual stream leaves its range.
+    const loud = readGguf(bytesSource(BYTES)).tensors.get('blk.0.ffn_down.weight')!;
+    const bytes = BYTES.slice();
+    for (let at = loud.offset; at < loud.offset + loud.byteCount; at += 34) {
+      bytes.set([0x00, 0x50], at);
+    }
+    writeFileSync(at('loud.gguf'), bytes);
+    await inspectModel(json, at('loud.gguf'));
+    const { residual, identity } = printed();
+    expect(residual.saturationCount).toBeGreaterThan(0);
+    expect(residual.suggestedBits).toBeLessThan(16);
+    output = '';
+    await inspectModel({ json: false }, at('loud.gguf'));
+    const [, advised] = /clamped in 64 tokens: convert it with --residual-bits (\d+)/.exec(output)!;
+    expect(Number(advised)).toBe(residual.suggestedBits);
+    await convertModel({ ...json, residualBits: advised! }, at('loud.gguf'), at('calm.gguf'));
+    output = '';
+    await inspectModel(json, at('calm.gguf'));
+    expect(printed().residual).toMatchObject({ saturationCount: 0, roomBits: 2 });
+    expect(printed().identity.modelId).not.toBe(identity.modelId);
+    expect(printed().identity.weightsRoot).toBe(identity.weightsRoot);
+  });
+
+  it('refuses fraction bits outside the proofs', async () => {
+    for (const residualBits of ['11', '21', '16.5', 'x']) {
+      const refused = convertModel({ ...json, residualBits }, at('tiny.gguf'), at('x.gguf'));
+      await expect(refused).rejects.toMatchObject({ code: 'invalid_value' });
+    }
+  });
+});
+
 describe('verifyModel', () => {
   it('agrees with the id of the file and of its parts', async () => {
     writeParts();
@@ -192,7 +241,7 @@ describe('addModel', () => {
   it('copies the file into the cache under its id', async () => {
     await addModel({ json: true, home: at('home') }, at('tiny.gguf'));
     const cached = cachedModel(at('home'), ID);
-    expect(printed()).toEqual({ modelId: ID, file: cached });
+    expect(printed()).toEqual({ modelId: ID, file: cached, residual: ROOMY });
     expect(readFileSync(cached!).equals(BYTES)).toBe(true);
   });
 

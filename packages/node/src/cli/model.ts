@@ -3,10 +3,18 @@ import { existsSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs
 import { dirname, join } from 'node:path';
 import {
   bytesPerToken,
+  createWasmBackend,
+  EngineError,
+  type EngineModel,
   exportGguf,
   exportSafetensors,
   type GgufMetadata,
   loadGgufModel,
+  measureResidualRoom,
+  RESIDUAL_BITS_MAX,
+  RESIDUAL_BITS_MIN,
+  type ResidualRoom,
+  withResidualBits,
 } from '@assay/engine';
 import { modelIdentity } from '@assay/model';
 import { AssayError, type Hex, isHexOf } from '@assay/protocol';
@@ -35,6 +43,7 @@ export async function inspectModel(options: Output, path: string): Promise<void>
     vocabularySize: tokenizer.vocabularySize,
     config: model.config,
     bytesPerToken: bytesPerToken(model.config),
+    residual: residualRoom(model),
     identity,
   };
   const rows = [
@@ -44,11 +53,40 @@ export async function inspectModel(options: Output, path: string): Promise<void>
     ['context', `${info.contextLength} tokens`],
     ['vocabulary', String(tokenizer.vocabularySize)],
     ['keys and values', `${bytesPerToken(model.config).toLocaleString('en-US')} bytes per token`],
+    ['residual stream', describeRoom(document.residual)],
     ['file', `${info.fileSize.toLocaleString('en-US')} bytes, sha256 ${info.fileHash.slice(2)}`],
     ['', ''],
     ...Object.entries(identity).map(([name, value]) => [name, String(value)]),
   ];
   print(options, document, table(rows));
+}
+
+/** Head-room of the residual stream over a sample of tokens; undefined for a model that does not fit in memory here. */
+function residualRoom(model: EngineModel): ResidualRoom | undefined {
+  try {
+    return measureResidualRoom({ backend: createWasmBackend(), model });
+  } catch (error) {
+    if (error instanceof EngineError && error.code === 'memory_exhausted') return undefined;
+    throw error;
+  }
+}
+
+function describeRoom(room: ResidualRoom | undefined): string {
+  if (room === undefined) return 'not measured: the model does not fit into the memory here';
+  const { residualBits, saturationCount, roomBits, suggestedBits, positionCount } = room;
+  const grid = `${residualBits} fraction bits`;
+  if (suggestedBits === residualBits) {
+    return `${grid}, room for ${2 ** roomBits} times the largest of ${positionCount} tokens`;
+  }
+  const found =
+    saturationCount > 0
+      ? `${saturationCount} elements clamped in ${positionCount} tokens`
+      : `too little room above the largest of ${positionCount} tokens`;
+  const advice =
+    suggestedBits === undefined
+      ? 'no grid of this arithmetic holds this model'
+      : `convert it with --residual-bits ${suggestedBits}`;
+  return `${grid}, ${found}: ${advice}`;
 }
 
 /** Recomputes a file's id from its weights, tokenizer and template; exit code 1 if it is not the stated one. */
@@ -69,19 +107,26 @@ export async function addModel(
   options: Output & { readonly home: string },
   path: string,
 ): Promise<void> {
-  const { modelId } = openWholeFile(path).identity;
+  const { model, identity } = openWholeFile(path);
+  const { modelId } = identity;
   const cached = cacheModel(options.home, modelId, path);
+  const residual = residualRoom(model);
   print(
     options,
-    { modelId, file: cached },
+    { modelId, file: cached, residual },
     table([
       ['model', modelId],
       ['file', cached],
+      ['residual stream', describeRoom(residual)],
     ]),
   );
 }
 
-export type ConvertOptions = Output & { readonly tokenizer?: string };
+export type ConvertOptions = Output & {
+  readonly tokenizer?: string;
+  /** Fraction bits of the residual stream, as text; those of the model unless given. */
+  readonly residualBits?: string;
+};
 
 /** Writes a model in another form, chosen by the ending of `to`; never over a file that is there. */
 export async function convertModel(
@@ -91,8 +136,12 @@ export async function convertModel(
 ): Promise<void> {
   const write = to.endsWith('.gguf') ? writeGgufTo : writeSafetensorsTo;
   if (write === writeSafetensorsTo && !to.endsWith('.safetensors')) throw unknownEnding(to);
+  const bits = options.residualBits === undefined ? undefined : checkBits(options.residualBits);
   const result = withModelInput({ path: from, tokenizer: options.tokenizer }, (input) =>
-    write(input, to),
+    write(
+      bits === undefined ? input : { ...input, model: withResidualBits(input.model, bits) },
+      to,
+    ),
   );
   const rows = Object.entries(result).map(([name, value]) => [name, String(value)]);
   print(options, result, table(rows));
@@ -151,6 +200,18 @@ function requireTokenizer(metadata: GgufMetadata): void {
     fault: 'user',
     message: 'The model comes without a tokenizer that can be converted.',
     remedy: 'Name a GGUF file with the same tokenizer by --tokenizer.',
+  });
+}
+
+function checkBits(text: string): number {
+  const bits = Number(text);
+  if (Number.isInteger(bits) && bits >= RESIDUAL_BITS_MIN && bits <= RESIDUAL_BITS_MAX) return bits;
+  throw new AssayError({
+    code: 'invalid_value',
+    fault: 'user',
+    message: `The residual stream has ${RESIDUAL_BITS_MIN} to ${RESIDUAL_BITS_MAX} fraction bits.`,
+    value: text,
+    remedy: 'Take the number that `assay model inspect` advises.',
   });
 }
 

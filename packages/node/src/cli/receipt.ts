@@ -20,7 +20,7 @@ import {
   type ReceiptEnvelope,
 } from '@assay/protocol';
 import { readAddressFile } from '../chain-access.js';
-import { cachedModel, fetchModel, readModelFile } from '../model-store.js';
+import { cachedModel, fetchModel, openModelSource } from '../model-store.js';
 import { fetchGateway, gatewayHeaders } from './gateway-client.js';
 import { EXIT, type Output, print, table } from './output.js';
 import { gatewayUrl, knownGatewayUrl } from './run-file.js';
@@ -162,7 +162,7 @@ async function recompute(
   envelope: ReceiptEnvelope,
 ): Promise<Omit<Computed, 'network'>> {
   const modelPath = await findModel(options, envelope.job.modelId);
-  const { model, tokenizer, identity } = openModelFile(readModelFile(modelPath));
+  const { model, tokenizer, identity } = openModelFile(openModelSource(modelPath));
   if (identity.modelId !== envelope.job.modelId) throw wrongModel(identity.modelId);
   const contextLength = envelope.inputTokens.length + envelope.outputTokens.length;
   const session = createWasmBackend().createSession(model, { contextLength });
@@ -170,6 +170,12 @@ async function recompute(
   const verdict = reexecute({ envelope, session, openMask });
   return { result: 'computed', model: identity.modelId, verdict, tokenizer };
 }
+
+/** A receipt of the gateway with everything that proves it. */
+export const fetchEnvelope = async (
+  options: Pick<ReceiptOptions, 'home' | 'json' | 'gateway'>,
+  id: string,
+): Promise<ReceiptEnvelope> => decodeEnvelope((await fetchStored(options, id)).envelope);
 
 async function loadDocument(options: ReceiptOptions, id: string): Promise<unknown> {
   if (!isHexOf(id, 32)) throw badId(id);

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -55,5 +55,22 @@ describe('a role whose start fails', { timeout: 2 * HANGS_AFTER_MS }, () => {
     const { code, output } = await run('verifier', '--port', '0', '--rpc', 'http://127.0.0.1:1');
     expect(code).toBe(3);
     expect(JSON.parse(output)).toMatchObject({ error: { code: 'chain_unreachable' } });
+  });
+});
+
+describe('wrong usage', { timeout: HANGS_AFTER_MS }, () => {
+  it.each([
+    ['up', '--threads=0'],
+    ['up', '--check-share=7'],
+    ['up', '--port=70000'],
+    ['gateway', '--parallel=0'],
+    ['provider', '--claim-seconds=0'],
+    ['stake request', '--amount=-1'],
+    ['channel leave', '--json'],
+  ])('is what no run can mean: assay %s %s', (words, option) => {
+    const args = [CLI, ...words.split(' '), option, '--home', home];
+    const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/^error: /);
   });
 });

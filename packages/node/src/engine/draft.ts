@@ -2,16 +2,18 @@
  * What a provider lets guess the next tokens (`--draft`): repetition of the prompt, or a smaller model. Guesses are
  * checked by the exact engine, so this changes speed only, and no receipt tells of it.
  */
-import { readFileSync } from 'node:fs';
 import {
   type Backend,
   drafterOf,
+  type EngineModel,
   lookupDraft,
   modelDrafter,
   type OpenDrafter,
+  relativeCost,
 } from '@assay/engine';
 import { openModelFile } from '@assay/model';
 import { AssayError } from '@assay/protocol';
+import { openFileSource } from '../file-source.js';
 
 /** The word that asks for repetition instead of a file. */
 export const DRAFT_LOOKUP = 'lookup';
@@ -19,15 +21,17 @@ export const DRAFT_LOOKUP = 'lookup';
 export function openDraft(options: {
   readonly draft: string | undefined;
   readonly backend: Backend;
-  readonly vocabularySize: number;
+  readonly model: EngineModel;
 }): OpenDrafter | undefined {
-  const { draft, backend, vocabularySize } = options;
+  const { draft, backend } = options;
+  const { vocabularySize } = options.model.config;
   if (draft === undefined) return undefined;
   if (draft === DRAFT_LOOKUP) return drafterOf(lookupDraft);
-  const { model } = openModelFile(readFileSync(draft));
+  const { model } = openModelFile(openFileSource(draft));
   if (model.config.vocabularySize !== vocabularySize)
     throw vocabularyDiffers(model.config.vocabularySize, vocabularySize);
-  return modelDrafter(() => backend.createSession(model));
+  const cost = relativeCost(model, options.model);
+  return modelDrafter({ openSession: () => backend.createSession(model), cost });
 }
 
 const vocabularyDiffers = (found: number, wanted: number): AssayError =>

@@ -3,7 +3,6 @@
  * answer by more than its share of a pass; messages are read between passes, so that a cancel takes effect within one
  * token.
  */
-import { readFileSync } from 'node:fs';
 import { parentPort, Worker, workerData } from 'node:worker_threads';
 import {
   createChooser,
@@ -34,6 +33,7 @@ import {
   fromHex,
   type Pooling,
 } from '@assay/protocol';
+import { openFileSource } from '../file-source.js';
 import { openDraft } from './draft.js';
 import type { EngineOrder, EngineReport, EngineSetup } from './engine-messages.js';
 
@@ -213,10 +213,10 @@ const spawnHelper: SpawnWorker = (start) =>
   new Worker(new URL('./engine-helper.js', import.meta.url), { workerData: start });
 
 function main({ modelPath, threads, draft }: EngineSetup): void {
-  const file = openModelFile(readFileSync(modelPath));
+  const file = openModelFile(openFileSource(modelPath));
   const { model } = file;
   const backend = createWasmBackend(threadsOf(threads));
-  const openDrafter = openDraft({ draft, backend, vocabularySize: model.config.vocabularySize });
+  const openDrafter = openDraft({ draft, backend, model });
   const scheduler = createScheduler({ model, backend, ...(openDrafter && { openDrafter }) });
   const engine: Engine = { model, backend, scheduler, openMask: tokenMasks(file.tokenizer) };
   port.on('message', (order: EngineOrder) => obey(engine, order));

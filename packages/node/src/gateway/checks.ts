@@ -12,6 +12,7 @@ export type Check = {
   readonly position?: number;
   readonly expected?: number;
   readonly found?: number;
+  readonly part?: 'logprobs' | 'embedding';
   readonly verifier?: Hex;
   readonly seconds?: number;
   readonly reason?: string;

@@ -2,11 +2,26 @@
  * `POST /v1/embeddings`: one vector of unit length per input, each a paid job with a receipt of its own (arithmetic.md,
  * section 7.3), in the OpenAI shape.
  */
-import { DEFAULT_CONTROLS, fromHex, POOLING, type Pooling, type ReceiptEnvelope } from '@assay/protocol';
+import {
+  AssayError,
+  DEFAULT_CONTROLS,
+  fromHex,
+  POOLING,
+  type Pooling,
+  type ReceiptEnvelope,
+} from '@assay/protocol';
 import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
 import { readIncomingJson } from '../http-errors.js';
-import { type Bought, type BuyingOptions, buy, logUnexpected, providerStopped, queueFull, settleBought } from './buying.js';
+import {
+  type Bought,
+  type BuyingOptions,
+  buy,
+  logUnexpected,
+  providerStopped,
+  queueFull,
+  settleBought,
+} from './buying.js';
 import { receiptField, usageOf } from './chat-response.js';
 import type { OpenedModel } from './model-catalog.js';
 import { notJson, ParameterError, respondOpenAiError } from './openai-errors.js';
@@ -67,7 +82,11 @@ function parseInputs({ input }: Body): EmbeddingRequest['inputs'] {
   const isOne = typeof input === 'string' || (Array.isArray(input) && typeof input[0] === 'number');
   const list: unknown = isOne ? [input] : input;
   if (!Array.isArray(list) || list.length === 0 || list.length > INPUTS_MAX)
-    throw wrong('input', `a text, a list of token ids, or a list of 1 to ${INPUTS_MAX} of either`, input);
+    throw wrong(
+      'input',
+      `a text, a list of token ids, or a list of 1 to ${INPUTS_MAX} of either`,
+      input,
+    );
   return list.map((item) => {
     if (item === '' || (Array.isArray(item) && item.length === 0))
       throw wrong('input', 'not empty', item);
@@ -111,7 +130,11 @@ async function embedAll(
   const model = await options.catalog.open(request.model);
   const { dimensions, pooling } = request;
   if (dimensions !== undefined && dimensions !== model.width)
-    throw wrong('dimensions', `${model.width}, or left out: vectors of this model are not cut`, dimensions);
+    throw wrong(
+      'dimensions',
+      `${model.width}, or left out: vectors of this model are not cut`,
+      dimensions,
+    );
   // Every input is looked at before any is paid for.
   const prompts = request.inputs.map((input) => promptOf(model, input));
   const envelopes: ReceiptEnvelope[] = [];
@@ -142,18 +165,31 @@ async function allOrFirstError<T>(promises: readonly Promise<T>[]): Promise<read
 
 function promptOf(model: OpenedModel, input: string | readonly number[]): readonly number[] {
   const { contextLength } = model.info;
-  const tokens = typeof input === 'string' ? model.encodeText(input) : input;
+  const tokens = typeof input === 'string' ? encode(model, input) : input;
   const foreign = tokens.find((id) => id >= model.vocabularySize);
   if (foreign !== undefined) throw wrong('input', `ids below ${model.vocabularySize}`, foreign);
   if (tokens.length <= contextLength) return tokens;
-  throw new ParameterError({
+  throw inputTooLong(contextLength, String(tokens.length));
+}
+
+/** Text that cannot fit is refused before it is cut into tokens, under the name that clients know. */
+function encode(model: OpenedModel, text: string): readonly number[] {
+  try {
+    return model.encodeText(text);
+  } catch (error) {
+    if (!(error instanceof AssayError && error.code === 'text_too_long')) throw error;
+    throw inputTooLong(model.info.contextLength, error.value);
+  }
+}
+
+const inputTooLong = (contextLength: number, value: string | undefined): ParameterError =>
+  new ParameterError({
     code: 'context_length_exceeded',
-    message: `The model reads ${contextLength} tokens; the input has ${tokens.length}.`,
+    message: `The model reads ${contextLength} tokens; the input has more.`,
     param: 'input',
-    value: String(tokens.length),
+    ...(value === undefined ? {} : { value }),
     remedy: 'Shorten the input or cut it in parts.',
   });
-}
 
 async function finish(options: BuyingOptions, bought: Bought): Promise<ReceiptEnvelope> {
   for await (const event of bought.events) {
@@ -188,12 +224,15 @@ function answerOf(
 function vectorOf({ detail }: ReceiptEnvelope): Float64Array {
   const bytes = fromHex(detail ?? '0x');
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  return Float64Array.from({ length: bytes.length / 4 }, (_, index) => view.getInt32(4 * index) / ONE);
+  return Float64Array.from(
+    { length: bytes.length / 4 },
+    (_, index) => view.getInt32(4 * index) / ONE,
+  );
 }
 
 /** 32-bit floats, little-endian, as OpenAI: the nearest to each element. */
 function base64Of(vector: Float64Array): string {
   const bytes = Buffer.alloc(4 * vector.length);
-  vector.forEach((value, index) => bytes.writeFloatLE(value, 4 * index));
+  for (const [index, value] of vector.entries()) bytes.writeFloatLE(value, 4 * index);
   return bytes.toString('base64');
 }

@@ -28,7 +28,7 @@ const OUTBOX_KEEP_MS = 2_000;
  * Time that a receipt waits for others: a transaction of the index costs as much for one as for twenty, and none of it
  * is on the way of an answer.
  */
-const MOVE_DELAY_MS = 50;
+const MOVE_DELAY_MS = 200;
 
 /** Receipts per transaction: bounds how long the event loop is held. */
 const MOVE_COUNT_MAX = 100;

@@ -18,7 +18,7 @@ import {
   listProviders,
   networkTotals,
 } from './queries.js';
-import { addReceipt, getReceipt, recentActivity, setCheck } from './receipts.js';
+import { addReceipt, addReceipts, getReceipt, recentActivity, setCheck } from './receipts.js';
 import {
   findPostgres,
   startTemporaryPostgres,
@@ -348,6 +348,21 @@ describe.each<[Kind, string]>([
     expect(await networkTotals(store)).toMatchObject({ verified: 0, different: 0 });
     await setCheck(store, jobId, { result: 'invalid', reason: `a\u0000${'b'.repeat(1_000)}` });
     expect((await getReceipt(store, jobId))?.check?.reason).toBe(`a${'b'.repeat(199)}`);
+  });
+
+  test('keeps several receipts together, or none of them', async () => {
+    const store = await newStore(kind);
+    const at = (id: number, price: bigint) => ({ envelope: envelope(id, price), createdAtMs: id });
+    expect(await addReceipts(store, [])).toEqual([]);
+    const added = await addReceipts(store, [at(1, 5n), at(2, 6n), at(1, 5n)]);
+    expect(added.map((one) => one.added)).toEqual([true, true, false]);
+    expect(added[2]!.envelopeHash).toBe(added[0]!.envelopeHash);
+    await expect(addReceipts(store, [at(3, 7n), at(2, 8n)])).rejects.toMatchObject({
+      code: 'receipt_conflict',
+    });
+    expect(await getReceipt(store, bytes32(3))).toBeUndefined();
+    expect(await networkTotals(store)).toMatchObject({ requests: 2, paid: 11n });
+    expect((await auditIndex(store)).identical).toBe(true);
   });
 
   test('many receipts at once are all counted', async () => {

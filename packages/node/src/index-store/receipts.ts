@@ -27,6 +27,8 @@ export type ReceiptCheck = {
   readonly position?: number;
   readonly expected?: number;
   readonly found?: number;
+  /** What differs, if it is no token: see `Verdict` in the room `compute`. */
+  readonly part?: 'logprobs' | 'embedding';
   readonly verifier?: Address;
   readonly seconds?: number;
   /** What is wrong with an invalid one, in the verifier's words. */
@@ -301,12 +303,14 @@ export async function countUsage(store: IndexStore): Promise<Map<string, UsageRo
 }
 
 function encodeCheck(check: ReceiptCheck): string {
-  const { result, position, expected, found, verifier, seconds, reason } = check;
+  const { result, position, expected, found, part, verifier, seconds, reason } = check;
   if (!CHECK_RESULTS.includes(result))
     throw indexArgument('check result', result, 'identical, different, invalid or unavailable');
   for (const [name, value] of Object.entries({ position, expected, found }))
     if (value !== undefined && !(Number.isSafeInteger(value) && value >= 0))
       throw indexArgument(`check ${name}`, value, 'a count');
+  if (part !== undefined && part !== 'logprobs' && part !== 'embedding')
+    throw indexArgument('check part', part, 'logprobs or embedding');
   if (seconds !== undefined && !(Number.isFinite(seconds) && seconds >= 0))
     throw indexArgument('check seconds', seconds, 'a duration');
   if (verifier !== undefined && !isHexOf(verifier, 20))
@@ -314,7 +318,8 @@ function encodeCheck(check: ReceiptCheck): string {
   if (reason !== undefined && typeof reason !== 'string')
     throw indexArgument('check reason', reason, 'a sentence');
   const kept = reason === undefined ? undefined : cleanText(reason).slice(0, REASON_LENGTH_MAX);
-  return JSON.stringify({ result, position, expected, found, verifier, seconds, reason: kept });
+  const detail = { result, position, expected, found, part, verifier, seconds, reason: kept };
+  return JSON.stringify(detail);
 }
 
 const decodeCheck = (detail: string): ReceiptCheck | undefined =>

@@ -3,7 +3,6 @@
  * page.
  */
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RequesterContext, Signer } from '@assay/compute';
 import { encodePlainText, openTokenizerOnly, tokenMasks } from '@assay/model';
@@ -17,6 +16,7 @@ import {
   ledgerName,
   resolveRpc,
 } from '../chain-access.js';
+import { withFileSource } from '../file-source.js';
 import { createBank } from '../gateway/bank.js';
 import { chatHandler } from '../gateway/chat.js';
 import { embeddingHandler } from '../gateway/embeddings.js';
@@ -186,7 +186,8 @@ function appOf(parts: AppParts): Hono {
   const modelPath = (modelId: Hex): Promise<string> =>
     fetchModel(home, modelId, endpointsOf(modelId));
   warmUp(catalog, log);
-  return gatewayApp({ guard: parts.guard, chat, catalog, receipts, network, live, modelPath, log });
+  const { guard } = parts;
+  return gatewayApp({ guard, chat, embeddings, catalog, receipts, network, live, modelPath, log });
 }
 
 type IndexParts = {
@@ -246,7 +247,10 @@ function catalogOf(home: string, market: MarketView): ModelCatalog {
         modelId,
         offers.map(({ endpoint }) => endpoint),
       );
-      const { chat, tokenizer, contextLength, name, width } = openTokenizerOnly(readFileSync(path));
+      const { chat, tokenizer, contextLength, name, width } = withFileSource(
+        path,
+        openTokenizerOnly,
+      );
       return {
         info: { modelId, contextLength, name },
         stopIds: tokenizer.eosIds,

@@ -45,6 +45,8 @@ export type ProviderHttpOptions = {
   /** Jobs that may be admitted at once, running and waiting. */
   readonly queueMax: number;
   readonly modelPath: (modelId: Hex) => string | undefined;
+  /** What the provider says of its traces. */
+  readonly traces?: Hono;
   readonly log: Logger;
 };
 
@@ -90,6 +92,7 @@ export function providerApp(options: ProviderHttpOptions): Hono<{ Bindings: Http
     if (path === undefined) throw computeErrors.modelUnknown(context.req.param('modelId'));
     return fileResponse(path);
   });
+  if (options.traces !== undefined) app.route('/', options.traces);
   return app;
 }
 

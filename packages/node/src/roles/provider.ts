@@ -13,6 +13,8 @@ import {
   recoverJobs,
   registerModel,
   type ServedModel,
+  type Signer,
+  type TraceSource,
   withdrawOffer,
 } from '@assay/compute';
 import { type ModelFile, openModelFile } from '@assay/model';
@@ -22,9 +24,11 @@ import {
   type Hex,
   type ModelInfo,
   type ProviderInfo,
+  type ReceiptEnvelope,
   settlementDomain,
   TIER,
 } from '@assay/protocol';
+import type { Hono } from 'hono';
 import { LOCAL_CHAIN_ID } from '../chain/index.js';
 import {
   type ChainAccess,
@@ -33,12 +37,15 @@ import {
   ledgerName,
   resolveRpc,
 } from '../chain-access.js';
+import { startDefender } from '../court/defender.js';
+import { lazyTraceHost, type TraceHost } from '../court/trace-host.js';
+import { traceRoutes } from '../court/trace-routes.js';
 import { type EngineHost, startEngine } from '../engine/engine-host.js';
 import { isLoopbackHost } from '../guards.js';
 import { loadKey, openHome, roleFolder } from '../home.js';
 import { listen } from '../listen.js';
 import { createLog, type Logger } from '../log.js';
-import { cacheModel, readModelFile, SHIPPED_MODEL_PATH } from '../model-store.js';
+import { cacheModel, openModelSource, SHIPPED_MODEL_PATH } from '../model-store.js';
 import { listOffersOnChain } from '../offers-on-chain.js';
 import { isSignedBy } from '../signatures.js';
 import { openProviderStore, type ProviderLedger } from '../stores/provider-store.js';
@@ -71,11 +78,19 @@ export async function runProvider(options: ProviderRoleOptions): Promise<void> {
   await keepRole(await startProvider(options, log), log);
 }
 
-/** Starts the role and returns once it serves; `wrap` lets the simulation replace what makes the tokens. */
+/** What the simulation replaces to make a provider that cheats. */
+export type Disguise = {
+  /** What makes the tokens. */
+  readonly wrap?: (generate: Generate) => Generate;
+  /** What is said of the trace when somebody asks; `undefined` keeps silent. */
+  readonly trace?: (envelope: ReceiptEnvelope, honest: TraceSource) => TraceSource | undefined;
+};
+
+/** Starts the role and returns once it serves. */
 export async function startProvider(
   options: ProviderRoleOptions,
   log: Logger,
-  wrap: (generate: Generate) => Generate = (generate) => generate,
+  disguise: Disguise = {},
 ): Promise<RunningRole> {
   assertTypable(options);
   const home = openHome(options.home);
@@ -86,7 +101,8 @@ export async function startProvider(
   const store = openProviderStore(
     join(roleFolder(home, 'provider'), ledgerName('provider', access.deployment)),
   );
-  const served: ServedModel = { info, generate: wrap(generateWith(opened.engine)) };
+  const honest = generateWith(opened.engine);
+  const served: ServedModel = { info, generate: disguise.wrap?.(honest) ?? honest };
   const provider = createProvider({
     signer,
     isSignedBy,
@@ -100,8 +116,11 @@ export async function startProvider(
   const recovered = await recoverJobs(provider);
   if (recovered.length > 0)
     log.info({ jobs: recovered.length }, 'settled jobs that a crash cut off');
+  const traces = lazyTraceHost({ modelPath: opened.path });
+  const defence = defenceOf({ access, store, traces, disguise, signer, log });
   const app = providerApp({
     provider,
+    traces: defence.routes,
     info: () => providerInfo(access, info, provider.running.size, options.queue),
     queueMax: options.queue,
     modelPath: (modelId) => (modelId === info.modelId ? opened.path : undefined),
@@ -125,11 +144,54 @@ export async function startProvider(
     close: async () => {
       await server.close();
       await claims.stop();
+      await defence.stop();
+      await traces.close();
       await opened.engine.close();
       store.close();
     },
   };
 }
+
+/** Between two looks at the court; a clock is at least 30 seconds. */
+const COURT_INTERVAL_MS = 1_000;
+
+/** How the provider answers for its receipts: over HTTP to whoever holds them, and in court. */
+function defenceOf(options: {
+  readonly access: ChainAccess;
+  readonly store: ProviderLedger;
+  readonly traces: TraceHost;
+  readonly disguise: Disguise;
+  readonly signer: Signer;
+  readonly log: Logger;
+}): { readonly routes: Hono; readonly stop: () => Promise<void> } {
+  const { access, store, traces, disguise, signer, log } = options;
+  const receipt = (jobId: Hex) => store.loadReceipt(jobId);
+  const source = (envelope: ReceiptEnvelope): TraceSource => {
+    const honest = traces.source(envelope);
+    if (disguise.trace === undefined) return honest;
+    const told = disguise.trace(envelope, honest);
+    if (told === undefined) throw silent();
+    return told;
+  };
+  const sign = (hash: Hex) => signer.sign({ hash });
+  const defender = startDefender({
+    access,
+    receipt,
+    source,
+    log,
+    intervalMs: COURT_INTERVAL_MS,
+  });
+  return { routes: traceRoutes({ receipt, source, sign }), stop: defender.stop };
+}
+
+const silent = (): AssayError =>
+  new AssayError({
+    code: 'trace_unanswered',
+    fault: 'peer',
+    message: 'This provider says nothing about its trace.',
+    value: '',
+    remedy: 'Open a dispute.',
+  });
 
 /** A name that can be typed: `Assay Mini` becomes `assay-mini`; a file without one serves as `model`. */
 const slug = (name: string): string =>
@@ -171,7 +233,7 @@ type Opened = {
 
 async function openServedModel(home: string, options: ProviderRoleOptions): Promise<Opened> {
   const source = options.model ?? SHIPPED_MODEL_PATH;
-  const file = openModelFile(readModelFile(source));
+  const file = openModelFile(openModelSource(source));
   const { modelId } = file.identity;
   const path = cacheModel(home, modelId, source);
   const info: ModelInfo = {

@@ -5,24 +5,22 @@
  * sign again. One commit per write would cost some milliseconds of the event loop each, ten times per answer (see
  * docs/decisions).
  */
-import { open, stat } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 
 export const SYNC_INTERVAL_MS = 100;
 
 /** Keeps the write-ahead log of a database synced; returns a function that syncs once more and stops. */
 export function keepSynced(path: string): () => Promise<void> {
-  const log = `${path}-wal`;
+  let log: FileHandle | undefined;
   let seenMs = 0;
   let running: Promise<void> = Promise.resolve();
   const round = async (): Promise<void> => {
-    const changedMs = await stat(log).then(
-      ({ mtimeMs }) => mtimeMs,
-      () => seenMs,
-    );
-    if (changedMs === seenMs) return;
-    const file = await open(log, 'r+');
-    await file.sync().finally(() => file.close());
-    seenMs = changedMs;
+    // SQLite keeps the file until its last connection closes, and so do we.
+    log ??= await open(`${path}-wal`, 'r+');
+    const { mtimeMs } = await log.stat();
+    if (mtimeMs === seenMs) return;
+    await log.sync();
+    seenMs = mtimeMs;
   };
   const sync = (): Promise<void> => {
     running = running.then(round).catch(() => undefined);
@@ -33,5 +31,6 @@ export function keepSynced(path: string): () => Promise<void> {
   return async () => {
     clearInterval(timer);
     await sync();
+    await log?.close();
   };
 }

@@ -75,10 +75,10 @@ function areFactsMalformed(scene: Scene, layout: RowLayout, data: Uint8Array): b
   if (isBeyond || layout.rule.sums !== 'cuts') return isBeyond;
   const { rank, share } = claimedCuts(scene.job, layout.size);
   const { rankId, rankLogit, shareId, shareLogit } = numbers;
-  const [rankCount, rankSum, shareSum] = sums;
-  const ofRank = [rankId, rankLogit, Number(rankCount)];
-  const ofShare = [shareId, shareLogit, Number(rankSum), Number(shareSum)];
-  return (!rank && ofRank.some(Boolean)) || (!share && ofShare.some(Boolean));
+  if (!rank && (rankId !== 0 || rankLogit !== 0)) return true;
+  if (!share && (shareId !== 0 || shareLogit !== 0)) return true;
+  // With one cut on, sums of the other are judged by the totals of the parts.
+  return !rank && !share && sums.some((sum) => sum !== 0n);
 }
 
 function headsOfInput(scene: Scene): number {

@@ -141,7 +141,7 @@ export const LINEAR_KINDS = {
       const w = weights.elements(head, from, to);
       const sums = own.partials(head * own.layout.size + index);
       const column = closing.tileColumn(sharedHead(head, own.layout.heads, kvHeads(scene)), index);
-      return mixBlock(w, (i) => column[i]!, { from: 0, to: to - from }) !== sums[part];
+      return BigInt(mixBlock(w, column)) !== sums[part];
     },
   },
   tile: {

@@ -8,71 +8,23 @@ import { bitLengthMax } from '../../integer.js';
 import * as ops from '../../reference/ops.js';
 import { quantise30, type Row16, type Row30 } from '../../reference/rows.js';
 import { ropeSteps } from '../../rope-steps.js';
-import { mulberry32 } from '../../testing/random-model.js';
 import type { W8Matrix } from '../../weights.js';
 import { keptBytes, PAGE_POSITIONS, paddedHead } from '../pages.js';
+import {
+  type Draw,
+  drawA16,
+  drawExponent,
+  drawFrom,
+  drawGains,
+  drawMatrix,
+  drawWidth,
+} from './draw.js';
 import type { KernelBench } from './kernel-bench.js';
-
-/** Numbers of one case, all from its seed. */
-export type Draw = {
-  /** 0 .. count - 1 */
-  below(count: number): number;
-  pick<T>(choices: readonly T[]): T;
-  /** An integer of any size up to `bits` bits, either sign; small ones as likely as large ones. */
-  wide(bits: number): bigint;
-};
-
-export function drawFrom(seed: number): Draw {
-  const next = mulberry32(seed);
-  const below = (count: number) => Math.floor((next() / 2 ** 32) * count);
-  return {
-    below,
-    pick: (choices) => choices[below(choices.length)]!,
-    wide(bits) {
-      const size = BigInt(below(bits + 1));
-      const random = (BigInt(next()) << 32n) | BigInt(next());
-      const magnitude = random & ((1n << size) - 1n);
-      return next() & 1 ? -magnitude : magnitude;
-    },
-  };
-}
 
 /** What differs, or undefined. Values are short texts so that a failure can be read. */
 export type Difference = { readonly what: string; readonly seed: number } | undefined;
 
 export type KernelCase = (bench: KernelBench, seed: number) => Difference;
-
-/** A row of int16 in one of the shapes that break kernels: random, extreme, sparse, constant, zero. */
-function drawA16(draw: Draw, count: number): Int16Array {
-  const shape = draw.below(6);
-  const limit = draw.pick([1, 127, 32_767]);
-  const constant = draw.pick([32_767, -32_767, 1]);
-  return Int16Array.from({ length: count }, () => {
-    if (shape === 0) return 0;
-    if (shape === 1) return constant;
-    if (shape === 2) return draw.pick([32_767, -32_767]);
-    if (shape === 3) return draw.below(count) === 0 ? 32_767 : draw.below(3) - 1;
-    return draw.below(2 * limit + 1) - limit;
-  });
-}
-
-const drawExponent = (draw: Draw): number => draw.below(40) - 30;
-
-export function drawMatrix(draw: Draw, rows: number, cols: number): W8Matrix {
-  const shape = draw.below(5);
-  const scale = draw.pick([65_535, 1, 32_768, 0]);
-  const data = Int8Array.from({ length: rows * cols }, () => {
-    if (shape === 0) return -128;
-    if (shape === 1) return draw.pick([127, -128]);
-    return draw.below(256) - 128;
-  });
-  const scales = Uint16Array.from({ length: (rows * cols) / 32 }, () =>
-    shape < 2 ? scale : draw.below(65_536),
-  );
-  const shifted = draw.below(2);
-  const rowShifts = Uint8Array.from({ length: rows }, () => shifted * draw.below(8));
-  return { rows, cols, data, scales, rowShifts, exponent: draw.below(30) - 40 };
-}
 
 /** Sums as a matmul leaves them, and the I30 row that the reference makes of them. */
 function drawSums(bench: KernelBench, draw: Draw, count: number) {
@@ -143,11 +95,6 @@ function row16Room(bench: KernelBench, count: number) {
   };
 }
 
-const drawGains = (draw: Draw, count: number) => ({
-  data: Int32Array.from({ length: count }, () => Number(draw.wide(24))),
-  exponent: draw.below(60) - 45,
-});
-
 /** Room for a row of sums that an instruction writes, and a reader of it. */
 function sumsRoom(bench: KernelBench, count: number) {
   const sums = {
@@ -161,8 +108,6 @@ function sumsRoom(bench: KernelBench, count: number) {
     read: () => readSums(bench, sums, 0),
   };
 }
-
-const drawWidth = (draw: Draw): number => 32 * (1 + draw.below(8));
 
 export const KERNEL_CASES = {
   embed(bench, seed) {
@@ -429,11 +374,13 @@ function readInterleaved(
 /** Attention of all heads at one position, joined: the four ops that two instructions compute. */
 function attentionCase(bench: KernelBench, seed: number): Difference {
   const draw = drawFrom(seed);
-  const headSize = draw.pick([32, 16, 64, 2 * (1 + draw.below(128))]);
+  // Other sizes than whole blocks need many heads, and long prompts many rows: both are rarer, not left out.
+  const usual = draw.below(10) < 8;
+  const headSize = usual ? 32 : draw.pick([64, 128, 16, 2 * (1 + draw.below(128))]);
   const kvHeads = 1 + draw.below(2);
   // The joined row must be whole blocks, as in every model.
   const heads = kvHeads * (headSize % 32 === 0 ? 1 + draw.below(2) : 16);
-  const count = 1 + draw.below(draw.pick([4, 70, 200]));
+  const count = 1 + draw.below(usual ? draw.pick([4, 4, 4, 9, 9, 70]) : draw.pick([4, 9, 70, 200]));
   const spread = draw.pick([0, 3, 40]);
   const rowOf = (): Row16 => ({
     values: drawA16(draw, headSize),

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.37;
+
+import {IJudge} from "../../dispute/IJudge.sol";
+import {TraceWorld} from "./TraceWorld.sol";
+
+/// @notice The cases and proofs of vectors/court/trace.json.
+abstract contract TraceCases is TraceWorld {
+    /// @dev Proofs of one group, field by field, since one look into a long file costs as much as a hundred.
+    struct Vectors {
+        uint256[] kinds;
+        bytes32[] traceRoots;
+        bytes32[] outputRoots;
+        bool[] guilty;
+        bytes[] proofs;
+    }
+
+    string private constant FILE = "../vectors/court/trace.json";
+
+    function groupAt(uint256 group) private pure returns (string memory) {
+        return string.concat(".groups[", vm.toString(group), "]");
+    }
+
+    function vectorsOf(uint256 group) internal view returns (Vectors memory vectors) {
+        string memory json = vm.readFile(FILE);
+        string memory key = string.concat("$", groupAt(group), ".proofs[*]");
+        vectors.kinds = vm.parseJsonUintArray(json, string.concat(key, ".number"));
+        vectors.traceRoots = vm.parseJsonBytes32Array(json, string.concat(key, ".traceRoot"));
+        vectors.outputRoots = vm.parseJsonBytes32Array(json, string.concat(key, ".outputRoot"));
+        vectors.guilty = courtVm.parseJsonBoolArray(json, string.concat(key, ".guilty"));
+        vectors.proofs = vm.parseJsonBytesArray(json, string.concat(key, ".proof"));
+    }
+
+    function caseOf(uint256 group) internal view returns (IJudge.Case memory facts) {
+        string memory json = vm.readFile(FILE);
+        string memory key = string.concat(groupAt(group), ".case.");
+        facts.traceRoot = word(json, key, "traceRoot");
+        facts.traceKeyHash = word(json, key, "traceKeyHash");
+        facts.inputRoot = word(json, key, "inputRoot");
+        facts.outputRoot = word(json, key, "outputRoot");
+        facts.weightsRoot = word(json, key, "weightsRoot");
+        facts.graphRoot = word(json, key, "graphRoot");
+        facts.tablesRoot = word(json, key, "tablesRoot");
+        facts.inputCount = uint32(number(json, key, "inputCount"));
+        facts.outputCount = uint32(number(json, key, "outputCount"));
+        facts.outputCountMax = uint32(number(json, key, "outputCountMax"));
+        facts.finish = uint8(number(json, key, "finish"));
+        facts.price = uint128(number(json, key, "price"));
+        facts.inputPrice = uint128(number(json, key, "inputPrice"));
+        facts.outputPrice = uint128(number(json, key, "outputPrice"));
+        readSampler(json, facts, string.concat(key, "sampler."));
+    }
+
+    function readSampler(string memory json, IJudge.Case memory facts, string memory key)
+        private
+        pure
+    {
+        facts.sampler.tau = uint32(number(json, key, "tau"));
+        facts.sampler.topK = uint32(number(json, key, "topK"));
+        facts.sampler.topP = uint32(number(json, key, "topP"));
+        facts.sampler.minP = uint32(number(json, key, "minP"));
+        facts.sampler.seed = word(json, key, "seed");
+        facts.sampler.controls = word(json, key, "controls");
+        uint256[] memory ids = vm.parseJsonUintArray(json, string.concat(key, "stopIds"));
+        facts.sampler.stopIds = new uint32[](ids.length);
+        for (uint256 i = 0; i < ids.length; ++i) {
+            facts.sampler.stopIds[i] = uint32(ids[i]);
+        }
+    }
+
+    function word(string memory json, string memory key, string memory name)
+        private
+        pure
+        returns (bytes32)
+    {
+        return vm.parseJsonBytes32(json, string.concat(key, name));
+    }
+
+    function number(string memory json, string memory key, string memory name)
+        private
+        pure
+        returns (uint256)
+    {
+        return vm.parseJsonUint(json, string.concat(key, name));
+    }
+}

@@ -1,0 +1,302 @@
+/**
+ * The values of a teacher-forced pass by the WebAssembly kernels: a machine that keeps every tensor computes some
+ * positions at once, and the tensors are read out of its memory. What its attention fuses is computed beside it. It
+ * gives what {@link referencePass} gives, bit for bit.
+ */
+import type { EngineModel } from '../engine-model.js';
+import { matrixAt } from '../engine-model.js';
+import type { Graph, GraphNode } from '../graph.js';
+import { CHUNK_ROWS, createMachine, HEAD_ROWS, type Machine } from '../wasm/machine.js';
+import { PAGE_POSITIONS, paddedHead } from '../wasm/pages.js';
+import type { Place, PlaceOf } from '../wasm/places.js';
+import { scoreRow, weightRow } from './attention-rows.js';
+import { SUM_ELEMENTS, sharedHead } from './layout.js';
+import type { TracePass } from './reference-pass.js';
+import { dotRow } from './row-partials.js';
+import type { PassValues, TraceRow } from './row-reader.js';
+
+/** Positions that one run of the machine computed. */
+type Held = {
+  readonly from: number;
+  readonly count: number;
+  readonly wanted: boolean;
+  readonly logits: Int32Array;
+};
+
+/** One machine per model, and whose tensors it holds. */
+type Shared = { readonly machine: Machine; owner: object | undefined };
+
+const machines = new WeakMap<EngineModel, Shared>();
+
+function sharedMachine(model: EngineModel): Shared {
+  const options = { threads: 1, prefixCacheBytes: 0, keepsTensors: true };
+  const shared = machines.get(model) ?? {
+    machine: createMachine(model, options),
+    owner: undefined,
+  };
+  machines.set(model, shared);
+  return shared;
+}
+
+/**
+ * A pass on one thread. All passes over a model share one machine, which packs the weights once more and has memory for
+ * every tensor of 64 rows.
+ *
+ * @example
+ * const pass = wasmPass(model, tokens);
+ * const trace = traceOf({ model, job, pass, traceKey, hash: sha256 });
+ */
+export function wasmPass(model: EngineModel, tokens: readonly number[]): TracePass {
+  const shared = sharedMachine(model);
+  const { machine } = shared;
+  const pages = Array.from({ length: Math.ceil(tokens.length / PAGE_POSITIONS) }, () =>
+    machine.pages.takePage(),
+  );
+  const kept = new Map<number, (readonly TraceRow[])[]>();
+  model.graph.tensors.forEach((tensor, index) => {
+    if (tensor.kept) kept.set(index, []);
+  });
+  const owner = {};
+  let held: Held | undefined;
+  let computed = 0;
+  /** Computes position `t`, with those after it if it is the next of a first pass. */
+  const run = (t: number, wanted: boolean): Held => {
+    const most = t === computed ? (wanted ? HEAD_ROWS : CHUNK_ROWS) : 1;
+    const count = Math.min(most, tokens.length - t);
+    const chunk = { tokens: tokens.slice(t, t + count), position: t, pages };
+    const { logits } = machine.run([{ ...chunk, wantedCount: wanted ? count : 0 }], 'logits');
+    shared.owner = owner;
+    computed = Math.max(computed, t + count);
+    const now = { from: t, count, wanted, logits };
+    const reader = createReader(model, machine, { pages, held: now });
+    for (let row = 0; row < count; row++) {
+      for (const [tensor, rows] of kept) rows[t + row] = reader.kept(tensor, t + row);
+    }
+    return now;
+  };
+  return {
+    position(t, nodeCount) {
+      const wanted = nodeCount === model.graph.nodes.length;
+      if (shared.owner !== owner || !holds(held, t, wanted)) held = run(t, wanted);
+      return passValues(createReader(model, machine, { pages, held: held! }), kept, t);
+    },
+    dispose() {
+      for (const page of pages.splice(0)) machine.pages.givePage(page);
+    },
+  };
+}
+
+const holds = (held: Held | undefined, t: number, wanted: boolean): boolean =>
+  held !== undefined && t >= held.from && t < held.from + held.count && (held.wanted || !wanted);
+
+/** Values of one position, each read once. */
+function passValues(
+  reader: Reader,
+  kept: ReadonlyMap<number, readonly (readonly TraceRow[])[]>,
+  t: number,
+): PassValues {
+  const rows = new Map<number, readonly TraceRow[]>();
+  const keptAt = (tensor: number, position: number) => kept.get(tensor)![position]!;
+  const tensor = (index: number): readonly TraceRow[] => {
+    const known = rows.get(index);
+    if (known !== undefined) return known;
+    const value = kept.has(index)
+      ? keptAt(index, t)
+      : reader.tensor(index, t, { tensor, kept: keptAt });
+    rows.set(index, value);
+    return value;
+  };
+  return { t, tensor, kept: keptAt, partials: (node) => reader.columnSums(node, t, tensor) };
+}
+
+type Values = {
+  readonly tensor: (index: number) => readonly TraceRow[];
+  readonly kept: (index: number, position: number) => readonly TraceRow[];
+};
+
+/** Reads tensors of the last run; views of memory are those of now. */
+function createReader(
+  model: EngineModel,
+  machine: Machine,
+  { pages, held }: { readonly pages: readonly number[]; readonly held: Held },
+) {
+  const { graph } = model;
+  const { buffer } = machine.memory;
+  const words = new Int32Array(buffer);
+  const halves = new Int16Array(buffer);
+  const isValues = (tensor: number) => readsAsValues(graph, tensor);
+  const read: Readers = {
+    residual: ({ block, width }, row) => [
+      rowOf(words.subarray(block / 4 + row * width, block / 4 + (row + 1) * width), 0),
+    ],
+    row16({ block, width, exponents }, row) {
+      const from = block / 2 + row * width;
+      return [rowOf(halves.subarray(from, from + width), words[exponents / 4 + row]!)];
+    },
+    sums({ block, width, stride, exponents }, row) {
+      const at = (block + 8 * row * stride) / 4;
+      return [quantiseSums(words, at, { width, exponent: words[exponents / 4 + row]! })];
+    },
+    query({ block, heads, headSize, exponents }, row) {
+      const padded = paddedHead(headSize);
+      return Array.from({ length: heads }, (_, h) => {
+        const from = block / 2 + (row * heads + h) * padded;
+        const exponent = words[exponents / 4 + row * heads + h]!;
+        return rowOf(halves.subarray(from, from + headSize), exponent);
+      });
+    },
+    mixed({ block, heads, headSize, results }, row) {
+      const padded = paddedHead(headSize);
+      return Array.from({ length: heads }, (_, h) => {
+        const from = block / 4 + (row * heads + h) * padded;
+        const exponent = words[results / 4 + 4 * (row * heads + h)]!;
+        return rowOf(words.subarray(from, from + headSize), exponent);
+      });
+    },
+  };
+  return {
+    kept(tensor: number, position: number): readonly TraceRow[] {
+      const place = machine.places.get(tensor) as PlaceOf<'kept'>;
+      const page = pages[Math.floor(position / PAGE_POSITIONS)]! + place.offset;
+      const slot = position % PAGE_POSITIONS;
+      return keptRows({ words, halves }, { ...place, page, slot, interleaved: isValues(tensor) });
+    },
+    tensor(index: number, t: number, values: Values): readonly TraceRow[] {
+      const row = t - held.from;
+      if (index === 0) throw new Error('invariant broken: no op of a trace reads tokens as a row');
+      if (index === graph.nodes.at(-1)!.output) {
+        const size = model.config.vocabularySize;
+        return [rowOf(held.logits.subarray(row * size, (row + 1) * size), 0)];
+      }
+      const place = machine.places.get(index)!;
+      if (place.kind === 'fused') return fusedRows(place.node, t, values);
+      return (read[place.kind as ReadKind] as (place: Place, row: number) => TraceRow[])(
+        place,
+        row,
+      );
+    },
+    /** Partial sums of a matrix: all parts but the first, which is what is left of the machine's total. */
+    columnSums(node: number, t: number, tensor: Values['tensor']): Uint8Array | undefined {
+      const { op, inputs, output } = graph.nodes[node]!;
+      if (op !== 'matmul') return undefined;
+      const { block, stride } = machine.places.get(output) as PlaceOf<'sums'>;
+      const at = (block + 8 * (t - held.from) * stride) / 8;
+      const totals = new BigInt64Array(buffer, 8 * at, stride);
+      const matrix = matrixAt(model, graph.nodes[node]!.weights[0]!);
+      return partsOfTotals(matrix, totals, tensor(inputs[0]!)[0]!.values);
+    },
+  };
+}
+
+type Reader = ReturnType<typeof createReader>;
+
+type ReadKind = 'residual' | 'row16' | 'sums' | 'query' | 'mixed';
+type Readers = {
+  readonly [K in ReadKind]: (place: PlaceOf<K>, row: number) => readonly TraceRow[];
+};
+
+const rowOf = (values: TraceRow['values'], exponent: number): TraceRow => ({
+  values,
+  exponent,
+  sum: 0n,
+});
+
+/** True if attention reads the tensor as values, which lie two positions side by side. */
+const readsAsValues = (graph: Graph, tensor: number): boolean =>
+  graph.nodes.some(({ op, inputs }) => op === 'mix' && inputs[1] === tensor);
+
+/** Rows of one position of a kept tensor (assembly/heads.ts). */
+function keptRows(
+  { words, halves }: { readonly words: Int32Array; readonly halves: Int16Array },
+  at: {
+    readonly page: number;
+    readonly slot: number;
+    readonly heads: number;
+    readonly headSize: number;
+    readonly interleaved: boolean;
+  },
+): readonly TraceRow[] {
+  const { page, slot, heads, headSize, interleaved } = at;
+  const padded = paddedHead(headSize);
+  const headBytes = PAGE_POSITIONS * 2 * padded;
+  return Array.from({ length: heads }, (_, h) => {
+    const values = new Int16Array(headSize);
+    const rows = (page + h * headBytes) / 2;
+    const from = interleaved ? rows + (slot >> 1) * 2 * padded + (slot & 1) : rows + slot * padded;
+    for (let d = 0; d < headSize; d++) values[d] = halves[from + d * (interleaved ? 2 : 1)]!;
+    const exponents = (page + heads * headBytes) / 4 + h * PAGE_POSITIONS;
+    return rowOf(values, words[exponents + slot]!);
+  });
+}
+
+/** What the machine computes inside one instruction. */
+function fusedRows(node: GraphNode, t: number, values: Values): readonly TraceRow[] {
+  const [first, second] = node.inputs as readonly [number, number];
+  const rows = values.tensor(first);
+  const groups = values.kept(second, t).length;
+  const positions = Array.from({ length: t + 1 }, (_, i) => values.kept(second, i));
+  return rows.map((row, h) => {
+    const heads = positions.map((kept) => kept[sharedHead(h, rows.length, groups)]!);
+    if (node.op === 'scores') return rowOf(scoreRow(row, heads, node.parameters.scaleQ24!), 0);
+    const exponents = heads.map(({ exponent }) => exponent);
+    return weightRow(row.values as Int32Array, exponents);
+  });
+}
+
+/** quantise30 of a row of 64-bit sums, word by word (little-endian, as in every WebAssembly memory). */
+function quantiseSums(
+  words: Int32Array,
+  from: number,
+  { width, exponent }: { readonly width: number; readonly exponent: number },
+): TraceRow {
+  let low = 0;
+  let high = 0;
+  for (let i = from; i < from + 2 * width; i += 2) {
+    // The magnitude: two's complement of both words, with the carry.
+    const negative = words[i + 1]! < 0;
+    low |= negative ? -words[i]! : words[i]!;
+    high |= negative ? ~words[i + 1]! + (words[i] === 0 ? 1 : 0) : words[i + 1]!;
+  }
+  const bits = high === 0 ? 32 - Math.clz32(low) : 64 - Math.clz32(high);
+  const shift = Math.max(0, bits - 30);
+  const values = new Int32Array(width);
+  for (let i = 0; i < width; i++) {
+    values[i] = roundWords(words[from + 2 * i]!, words[from + 2 * i + 1]!, shift);
+  }
+  return rowOf(values, exponent + shift);
+}
+
+/** R(high * 2^32 + low, shift) for a result of at most 31 bits and shifts up to 32. */
+function roundWords(low: number, high: number, shift: number): number {
+  if (shift === 0) return low;
+  // The bits below the result, at the top of a word: above, at or below a half.
+  const rest = shift === 32 ? low : low << (32 - shift);
+  const floor = shift === 32 ? high : (high << (32 - shift)) | (low >>> shift);
+  if (rest >= 0) return floor;
+  return rest === HALF_WORD ? floor + (floor & 1) : floor + 1;
+}
+
+/** 2^31 as a signed word. */
+const HALF_WORD = -(2 ** 31);
+
+function partsOfTotals(
+  matrix: ReturnType<typeof matrixAt>,
+  totals: BigInt64Array,
+  x: TraceRow['values'],
+): Uint8Array {
+  const parts = Math.ceil(matrix.cols / SUM_ELEMENTS);
+  const bytes = new Uint8Array(8 * matrix.rows * parts);
+  const view = new DataView(bytes.buffer);
+  for (let o = 0; o < matrix.rows; o++) {
+    let rest = totals[o]!;
+    for (let c = 1; c < parts; c++) {
+      const from = c * SUM_ELEMENTS;
+      const to = Math.min(matrix.cols, from + SUM_ELEMENTS);
+      const sum = dotRow(matrix, o, { x, from, to });
+      view.setBigInt64(8 * (o * parts + c), sum);
+      rest -= sum;
+    }
+    view.setBigInt64(8 * o * parts, rest);
+  }
+  return bytes;
+}
