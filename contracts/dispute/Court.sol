@@ -38,6 +38,8 @@ contract Court is ICourt {
 
     /// @dev Where burned money goes: nobody has the key of this address.
     address private constant BURNED = 0x000000000000000000000000000000000000dEaD;
+    /// @dev Longer jobs have no trace (judges refuse them too).
+    uint256 private constant POSITIONS_MAX = 4097;
     /// @dev At most half to whoever convicts, so that convicting oneself through another account loses the rest.
     uint256 private constant BOUNTY_DIVISOR = 2;
     /// @dev Enough for a wallet that is a contract to log what it gets.
@@ -118,12 +120,13 @@ contract Court is ICourt {
         dispute.provider = claim.job.provider;
         dispute.phase = Phase.Answering;
         dispute.walks = WALKS - 1;
+        dispute.positions = _positionsOf(claim);
         (dispute.challengerTime, dispute.providerTime) = (CLOCK, CLOCK);
         dispute.movedAt = uint64(block.timestamp);
         dispute.receiptHash = receiptHash;
         dispute.bond = msg.value;
         _store(dispute);
-        emit Opened(jobId, msg.sender, dispute.provider, receiptHash);
+        emit Opened(jobId, msg.sender, dispute.provider, receiptHash, dispute.positions);
     }
 
     /// @inheritdoc ICourt
@@ -141,7 +144,7 @@ contract Court is ICourt {
     function reveal(Dispute calldata dispute, Descent.Reveal calldata shown) external {
         Dispute memory next = _move(dispute, Phase.Revealing);
         _show(next, shown);
-        emit Revealed(next.jobId, next.challenger, next, shown.children);
+        emit Revealed(next.jobId, next.challenger, next, shown.salt, shown.children);
     }
 
     /// @inheritdoc ICourt
@@ -351,9 +354,21 @@ contract Court is ICourt {
         next.movedAt = uint64(block.timestamp);
     }
 
+    /// @dev Every token is an input but the last one of the answer.
+    function _positionsOf(Claim calldata claim) private pure returns (uint32) {
+        uint256 positions = uint256(claim.job.inputCount) + claim.receipt.outputCount;
+        if (claim.receipt.outputCount == 0 || positions > POSITIONS_MAX) {
+            revert TraceImpossible(positions);
+        }
+        return uint32(positions - 1);
+    }
+
     /// @dev Takes what the provider shows and gives the move to the challenger.
     function _show(Dispute memory next, Descent.Reveal calldata shown) private {
         Descent.open(next.place, shown);
+        if (next.place.tree == 0 && next.place.count != next.positions) {
+            revert PositionsMiscounted(next.place.count, next.positions);
+        }
         next.children = keccak256(abi.encodePacked(shown.children));
         next.phase = Phase.Choosing;
         _store(next);

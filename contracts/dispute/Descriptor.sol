@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.37;
 
-import {Fields} from "./Fields.sol";
-
 /// @title One node of a graph
 /// @notice Decodes the bytes of docs/reference/arithmetic.md, section 8. Whoever judges a row knows from them alone
 /// which op made it, from which rows and weights, and how large each of them is.
 library Descriptor {
-    using Fields for bytes;
-
     /// @notice Where a row is and how large it is.
     /// @param index 0 the tokens, j + 1 the output of node j
     /// @param heads 1 unless the tensor has rank 3
@@ -64,36 +60,50 @@ library Descriptor {
 
     /// @param index of the node
     function decode(bytes calldata data, uint256 index) internal pure returns (Node memory node) {
-        node.op = data.unsigned(0, 1);
-        node.logitsFrom = data.unsigned(1, 4);
-        uint256 offset;
-        uint256 count;
-        (count, offset) = countAt(data, 5, INPUTS_MAX);
-        for (uint256 i = 0; i < count; ++i) {
-            Tensor memory input = node.inputs[i];
-            input.index = data.unsigned(offset, 4);
-            offset = readShape(data, offset + 4, input);
+        // SAFETY: offsets grow by constants, at most a few hundred; that the last one is the end proves that nothing was
+        // read behind it.
+        unchecked {
+            node.op = read(data, 0, 1);
+            node.logitsFrom = read(data, 1, 4);
+            uint256 offset = 6;
+            uint256 count = countAt(data, 5, INPUTS_MAX);
+            for (uint256 i = 0; i < count; ++i) {
+                Tensor memory input = node.inputs[i];
+                input.index = read(data, offset, 4);
+                offset = readShape(data, offset + 4, input);
+            }
+            count = countAt(data, offset++, WEIGHTS_MAX);
+            if (count == 1) offset = readWeight(data, offset, node.weight);
+            count = countAt(data, offset++, PARAMETERS_MAX);
+            for (uint256 i = 0; i < count; ++i) {
+                // SAFETY: eight bytes.
+                node.parameters[i] = int64(uint64(read(data, offset, 8)));
+                offset += 8;
+            }
+            offset = readShape(data, offset, node.output);
+            node.output.index = index + 1;
+            if (offset != data.length) revert DescriptorMalformed(offset);
         }
-        (count, offset) = countAt(data, offset, WEIGHTS_MAX);
-        if (count == 1) offset = readWeight(data, offset, node.weight);
-        (count, offset) = countAt(data, offset, PARAMETERS_MAX);
-        for (uint256 i = 0; i < count; ++i) {
-            node.parameters[i] = data.signed(offset, 8);
-            offset += 8;
+    }
+
+    /// @dev `size` bytes at `offset`, which may lie behind the end.
+    function read(bytes calldata data, uint256 offset, uint256 size)
+        private
+        pure
+        returns (uint256 value)
+    {
+        assembly ("memory-safe") {
+            value := shr(sub(256, shl(3, size)), calldataload(add(data.offset, offset)))
         }
-        offset = readShape(data, offset, node.output);
-        node.output.index = index + 1;
-        if (offset != data.length) revert DescriptorMalformed(offset);
     }
 
     function countAt(bytes calldata data, uint256 offset, uint256 countMax)
         private
         pure
-        returns (uint256 count, uint256)
+        returns (uint256 count)
     {
-        count = data.unsigned(offset, 1);
+        count = read(data, offset, 1);
         if (count > countMax) revert DescriptorMalformed(offset);
-        return (count, offset + 1);
     }
 
     /// @dev [T], [T, size] or [T, heads, size].
@@ -102,12 +112,15 @@ library Descriptor {
         pure
         returns (uint256)
     {
-        uint256 rank = data.unsigned(offset, 1);
-        if (rank == 0 || rank > RANK_MAX) revert DescriptorMalformed(offset);
-        tensor.heads = rank == RANK_MAX ? data.unsigned(offset + 5, 4) : 1;
-        tensor.size = rank == 1 ? 1 : data.unsigned(offset + 4 * rank - 3, 4);
-        if (data.unsigned(offset + 1, 4) != SYMBOLIC) revert DescriptorMalformed(offset);
-        return offset + 1 + 4 * rank;
+        unchecked {
+            uint256 rank = read(data, offset, 1);
+            if (rank == 0 || rank > RANK_MAX || read(data, offset + 1, 4) != SYMBOLIC) {
+                revert DescriptorMalformed(offset);
+            }
+            tensor.heads = rank == RANK_MAX ? read(data, offset + 5, 4) : 1;
+            tensor.size = rank == 1 ? 1 : read(data, offset + 4 * rank - 3, 4);
+            return offset + 1 + 4 * rank;
+        }
     }
 
     /// @dev u32 index, u8 kind, then [cols] or [rows, cols].
@@ -116,11 +129,13 @@ library Descriptor {
         pure
         returns (uint256)
     {
-        weight.index = data.unsigned(offset, 4);
-        uint256 rank = data.unsigned(offset + 5, 1);
-        if (rank == 0 || rank > 2) revert DescriptorMalformed(offset);
-        weight.rows = rank == 1 ? 1 : data.unsigned(offset + 6, 4);
-        weight.cols = data.unsigned(offset + 2 + 4 * rank, 4);
-        return offset + 6 + 4 * rank;
+        unchecked {
+            weight.index = read(data, offset, 4);
+            uint256 rank = read(data, offset + 5, 1);
+            if (rank == 0 || rank > 2) revert DescriptorMalformed(offset);
+            weight.rows = rank == 1 ? 1 : read(data, offset + 6, 4);
+            weight.cols = read(data, offset + 2 + 4 * rank, 4);
+            return offset + 6 + 4 * rank;
+        }
     }
 }

@@ -13,7 +13,10 @@ library Fields {
         pure
         returns (uint256 value)
     {
-        if (offset + size > data.length) revert FieldBeyondEnd(offset, data.length);
+        // SAFETY: offsets come from 32-bit numbers, so the sum stays far below 2^256.
+        unchecked {
+            if (offset + size > data.length) revert FieldBeyondEnd(offset, data.length);
+        }
         assembly ("memory-safe") {
             value := shr(sub(256, shl(3, size)), calldataload(add(data.offset, offset)))
         }
@@ -26,7 +29,10 @@ library Fields {
         pure
         returns (int256 value)
     {
-        if (offset + size > data.length) revert FieldBeyondEnd(offset, data.length);
+        // SAFETY: offsets come from 32-bit numbers, so the sum stays far below 2^256.
+        unchecked {
+            if (offset + size > data.length) revert FieldBeyondEnd(offset, data.length);
+        }
         assembly ("memory-safe") {
             value := sar(sub(256, shl(3, size)), calldataload(add(data.offset, offset)))
         }

@@ -67,6 +67,8 @@ interface ICourt {
         Phase phase;
         /// Walks that the challenger may still ask for.
         uint8 walks;
+        /// Positions that the trace must have.
+        uint32 positions;
         /// Seconds that each side has left for all its moves.
         uint32 challengerTime;
         uint32 providerTime;
@@ -127,13 +129,19 @@ interface ICourt {
         bytes32 indexed jobId,
         address indexed challenger,
         address indexed provider,
-        bytes32 receiptHash
+        bytes32 receiptHash,
+        uint32 positions
     );
     event Answered(
         bytes32 indexed jobId, address indexed challenger, Dispute dispute, bytes32[] children
     );
+    /// @param salt of the position, where the walk enters its rows, else 0
     event Revealed(
-        bytes32 indexed jobId, address indexed challenger, Dispute dispute, bytes32[] children
+        bytes32 indexed jobId,
+        address indexed challenger,
+        Dispute dispute,
+        bytes32 salt,
+        bytes32[] children
     );
     event Chosen(bytes32 indexed jobId, address indexed challenger, Dispute dispute);
     event AskedAgain(bytes32 indexed jobId, address indexed challenger, Dispute dispute);
@@ -166,6 +174,8 @@ interface ICourt {
     error TermsOutOfRange();
     error ZeroAddress();
     error SignatureInvalid(address provider, bytes32 digest);
+    /// @notice The job has no answer, and so no trace.
+    error TraceImpossible(uint256 positions);
     /// @notice The receipt is of another job.
     error ReceiptOfAnotherJob(bytes32 jobId, bytes32 receiptJobId);
     error ModelOfAnotherJob(bytes32 modelId, bytes32 jobModelId);
@@ -180,6 +190,8 @@ interface ICourt {
     error TimeUp(uint64 upAt);
     error TimeNotUp(uint64 upAt);
     error ChildrenUnknown();
+    /// @notice The trace has another length than the job.
+    error PositionsMiscounted(uint64 shown, uint32 expected);
     /// @notice A dispute has {WALKS} walks: a bond pays the provider for so many.
     error WalksUsedUp();
     error AlreadyConvicted(bytes32 jobId);

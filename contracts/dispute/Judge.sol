@@ -39,13 +39,12 @@ abstract contract Judge is IJudge {
 
     /// @notice A position whose root has been opened.
     /// @param rows how many rows it has
-    /// @param known roots of rows that have been opened, of the nodes in `knownNodes`
+    /// @param known rows that have been opened: node and root of each
     struct Place {
         bytes32 root;
         uint256 rows;
         uint256 knownCount;
-        uint256[3] knownNodes;
-        bytes32[3] known;
+        bytes32[] known;
     }
 
     /// @notice The judged row, as far as every kind needs it.
@@ -126,17 +125,19 @@ abstract contract Judge is IJudge {
     function _enterAny(Case calldata case_, Proof calldata proof)
         internal
         view
-        returns (Site memory site)
+        returns (Site memory)
     {
         if (case_.tablesRoot != TABLES_ROOT) revert TablesUnknown(case_.tablesRoot);
-        site.count = _positions(case_);
+        uint256 count = _positions(case_);
         ModelTree.requireLeaf(case_.graphRoot, 1 + uint256(proof.node), proof.descriptor);
+        Descriptor.Node memory node = Descriptor.decode(proof.descriptor.data, proof.node);
+        Layout.Row memory row = Layout.own(node, proof.position, case_.sampler);
         // SAFETY: a leaf stands in the tree, so its count is not 0.
-        site.nodeCount = proof.descriptor.count - 1;
-        site.node = Descriptor.decode(proof.descriptor.data, proof.node);
-        site.row = Layout.own(site.node, proof.position, case_.sampler);
-        site.here = _place(case_, site, proof, 0, proof.position);
-        if (proof.node >= site.here.rows) revert RowUnknown(proof.node, proof.position);
+        uint256 nodeCount = proof.descriptor.count - 1;
+        uint256 rows = _rowsAt(case_, node, nodeCount, proof.position);
+        if (proof.node >= rows) revert RowUnknown(proof.node, proof.position);
+        Place memory here = _placeOf(case_, proof, 0, proof.position, count, rows);
+        return Site(node, row, here, nodeCount, count, 0);
     }
 
     /// @dev Positions of the job's trace.
@@ -153,12 +154,33 @@ abstract contract Judge is IJudge {
         Proof calldata proof,
         uint256 number,
         uint256 position
-    ) internal view returns (Place memory place) {
+    ) internal view returns (Place memory) {
+        uint256 rows = _rowsAt(case_, site.node, site.nodeCount, position);
+        return _placeOf(case_, proof, number, position, site.count, rows);
+    }
+
+    /// @dev Rows of a position: those for logits only exist from the last token of the prompt on.
+    function _rowsAt(
+        Case calldata case_,
+        Descriptor.Node memory node,
+        uint256 nodeCount,
+        uint256 position
+    ) private pure returns (uint256) {
+        return position + 1 < case_.inputCount ? node.logitsFrom : nodeCount;
+    }
+
+    function _placeOf(
+        Case calldata case_,
+        Proof calldata proof,
+        uint256 number,
+        uint256 position,
+        uint256 count,
+        uint256 rows
+    ) private view returns (Place memory) {
         if (number >= proof.positions.length) revert OpeningMissing(number);
         TraceTree.Position calldata opened = proof.positions[number];
-        TraceTree.requirePosition(case_.traceRoot, position, site.count, opened);
-        place.root = opened.root;
-        place.rows = position + 1 < case_.inputCount ? site.node.logitsFrom : site.nodeCount;
+        TraceTree.requirePosition(case_.traceRoot, position, count, opened);
+        return Place(opened.root, rows, 0, new bytes32[](2 * KNOWN_MAX));
     }
 
     // ROWS
@@ -175,8 +197,7 @@ abstract contract Judge is IJudge {
     ) internal view returns (bytes calldata) {
         if (number >= openings.length) revert OpeningMissing(number);
         TraceTree.Opening calldata opening = openings[number];
-        (bytes32 root, uint256 used) =
-            TraceTree.rowRoot(spot.leaf, leafBytes, spot.length, opening);
+        (bytes32 root, uint256 used) = TraceTree.rowRoot(spot.leaf, leafBytes, spot.length, opening);
         if (used != opening.path.length || !_isKnown(place, row.node, root)) {
             TraceTree.requireNode(place.root, root, row.node, place.rows, opening.path, used);
             _remember(place, row.node, root);
@@ -186,8 +207,8 @@ abstract contract Judge is IJudge {
 
     /// @dev True if `root` has been proved to be that of the row of `node`.
     function _isKnown(Place memory place, uint256 node, bytes32 root) private pure returns (bool) {
-        for (uint256 i = 0; i < place.knownCount; ++i) {
-            if (place.knownNodes[i] == node && place.known[i] == root) return true;
+        for (uint256 i = 0; i < 2 * place.knownCount; i += 2) {
+            if (uint256(place.known[i]) == node && place.known[i + 1] == root) return true;
         }
         return false;
     }
@@ -195,7 +216,7 @@ abstract contract Judge is IJudge {
     function _remember(Place memory place, uint256 node, bytes32 root) private pure {
         uint256 count = place.knownCount;
         if (count == KNOWN_MAX) return;
-        (place.knownNodes[count], place.known[count]) = (node, root);
+        (place.known[2 * count], place.known[2 * count + 1]) = (bytes32(node), root);
         place.knownCount = count + 1;
     }
 
@@ -318,18 +339,39 @@ abstract contract Judge is IJudge {
         claim.witness = facts.unsigned(offset + 2, 4) == index;
     }
 
-    /// @dev A row names the lowest element that could be its witness. So the claim of a lower one is asked for twice,
-    /// the second time as a witness; then `right` convicts. True if that is still to be done.
-    function _mayPrecede(
-        bool right,
+    /// @dev True if the checker refuses what the row claims of element `index`; or if the row names a higher witness
+    /// than this element, and the checker would take this one: a row names the lowest.
+    /// @param question put to the checker; its claim is the last of its fixed arguments
+    /// @param words of the fixed arguments
+    /// @param offset of exponent and witness in the facts
+    function _isWrong(
+        bytes memory question,
+        uint256 words,
         bytes calldata facts,
         uint256 offset,
-        uint256 index,
-        Arithmetic.Claim memory claim
-    ) internal pure returns (bool) {
-        if (!right || index >= facts.unsigned(offset + 2, 4)) return false;
-        claim.witness = true;
-        return true;
+        uint256 index
+    ) internal view returns (bool) {
+        if (!_isRight(question)) return true;
+        if (index >= facts.unsigned(offset + 2, 4)) return false;
+        assembly ("memory-safe") {
+            // | length 32 | selector 4 | arguments |, the witness being the last word of the fixed ones.
+            mstore(add(question, add(4, shl(5, words))), 1)
+        }
+        return _isRight(question);
+    }
+
+    /// @dev Asks the checker.
+    function _isRight(bytes memory question) internal view returns (bool right) {
+        address checker = address(CHECKER);
+        assembly ("memory-safe") {
+            if iszero(staticcall(gas(), checker, add(question, 32), mload(question), 0, 32)) {
+                let reason := mload(0x40)
+                returndatacopy(reason, 0, returndatasize())
+                revert(reason, returndatasize())
+            }
+            if lt(returndatasize(), 32) { revert(0, 0) }
+            right := mload(0)
+        }
     }
 
     // WEIGHTS AND TOKENS

@@ -179,7 +179,9 @@ library Layout {
         pure
         returns (Spot memory spot)
     {
-        if (size == 0 || index + size > row.size) revert NumberOutOfRange(index + size, row.size);
+        if (size == 0 || index + size > row.size) {
+            revert NumberOutOfRange(index + size, row.size);
+        }
         spot = element(row, 0, index);
         uint256 end = least(ceilDiv(index + size, LEAF_ELEMENTS) * LEAF_ELEMENTS, row.size);
         spot.length = (end - index) * row.width + spot.offset;

@@ -44,7 +44,11 @@ contract LinearJudge is Judge {
         uint256 part = k / Layout.PART_ELEMENTS;
         bytes calldata weights = _weightPart(case_, site, token, part, proof, 0);
         int32 base = _weightExponent(case_, site, proof, 1) + int32(site.node.parameters[0]);
-        return !CHECKER.embedElement(weights, k % Layout.PART_ELEMENTS, base, claimed);
+        return !_isRight(
+            abi.encodeCall(
+                IChecker.embedElement, (weights, k % Layout.PART_ELEMENTS, base, claimed)
+            )
+        );
     }
 
     /// @dev 5.3, rows of one part.
@@ -62,9 +66,9 @@ contract LinearJudge is Judge {
         bytes calldata facts = _facts(site.here, site.row, 0, QUANTISED_BYTES, proof.rows, 2);
         int32 mantissa = _element(site.here, site.row, 0, proof.index, proof.rows, 3);
         Arithmetic.Claim memory claim = _claim(facts, 0, mantissa, proof.index);
-        bool right = CHECKER.matmulRow(activations, weights, base, claim);
-        if (!_mayPrecede(right, facts, 0, proof.index, claim)) return !right;
-        return CHECKER.matmulRow(activations, weights, base, claim);
+        bytes memory question =
+            abi.encodeCall(IChecker.matmulRow, (activations, weights, base, claim));
+        return _isWrong(question, 6, facts, 0, proof.index);
     }
 
     /// @dev 5.3, the total of the parts of longer rows.
@@ -88,9 +92,8 @@ contract LinearJudge is Judge {
         bytes calldata facts = _facts(site.here, site.row, head, QUANTISED_BYTES, proof.rows, 2);
         int32 mantissa = _element(site.here, site.row, head, proof.index, proof.rows, 3);
         Arithmetic.Claim memory claim = _claim(facts, 0, mantissa, proof.index);
-        bool right = CHECKER.sumElement(partials, base, claim);
-        if (!_mayPrecede(right, facts, 0, proof.index, claim)) return !right;
-        return CHECKER.sumElement(partials, base, claim);
+        bytes memory question = abi.encodeCall(IChecker.sumElement, (partials, base, claim));
+        return _isWrong(question, 5, facts, 0, proof.index);
     }
 
     /// @dev 5.3, one part.
@@ -100,7 +103,7 @@ contract LinearJudge is Judge {
         bytes calldata activations = _run(site.here, input, 0, proof.part, proof.rows, 0);
         int64 claimed = _partial(_sums(site, proof.index, proof, 1), proof.part);
         bytes calldata weights = _weightPart(case_, site, proof.index, proof.part, proof, 0);
-        return !CHECKER.matmulPartial(activations, weights, claimed);
+        return !_isRight(abi.encodeCall(IChecker.matmulPartial, (activations, weights, claimed)));
     }
 
     /// @dev 5.6
@@ -118,7 +121,10 @@ contract LinearJudge is Judge {
         bytes calldata key = _run(there, row, head, 0, proof.rows, 3);
         exponents += _exponent(there, row, head, proof.rows, 4);
         uint32 scale = uint32(int32(site.node.parameters[0]));
-        return !CHECKER.scoreElement(query, key, exponents, scale, claimed);
+        return
+            !_isRight(
+                abi.encodeCall(IChecker.scoreElement, (query, key, exponents, scale, claimed))
+            );
     }
 
     /// @dev 5.8, the total of all blocks.
@@ -144,7 +150,7 @@ contract LinearJudge is Judge {
         int64 claimed = _partial(_sums(site, item, proof, 1), proof.part);
         (bytes calldata tile, uint256 stride, uint256 column) = _tileOf(case_, site, proof);
         tile = tile[:stride * (weights.length / Layout.WORD_BYTES)];
-        return !CHECKER.mixPartial(weights, tile, column, claimed);
+        return !_isRight(abi.encodeCall(IChecker.mixPartial, (weights, tile, column, claimed)));
     }
 
     /// @dev The tile of block `part` that holds column `index` of the values of head `head`.
@@ -195,9 +201,9 @@ contract LinearJudge is Judge {
         Arithmetic.Claim memory claim = _claim(facts, 0, mantissa, k);
         int32 bias = _vectorElement(case_, site, k, proof, 0);
         int32 biasExponent = _weightExponent(case_, site, proof, 1);
-        bool right = CHECKER.biasElement(row, exponent, bias, biasExponent, claim);
-        if (!_mayPrecede(right, facts, 0, k, claim)) return !right;
-        return CHECKER.biasElement(row, exponent, bias, biasExponent, claim);
+        bytes memory question =
+            abi.encodeCall(IChecker.biasElement, (row, exponent, bias, biasExponent, claim));
+        return _isWrong(question, 7, facts, 0, k);
     }
 
     /// @dev Sum number `part` of a list.

@@ -51,9 +51,9 @@ contract MapJudge is Judge {
         int32 exponent = _exponent(site.here, input, 0, proof.rows, 1);
         uint64 phase = _phase(case_, site, proof, k / 2);
         bool odd = k % 2 == 1;
-        bool right = CHECKER.ropeElement(first, second, exponent, phase, odd, claim);
-        if (!_mayPrecede(right, facts, 0, k, claim)) return !right;
-        return CHECKER.ropeElement(first, second, exponent, phase, odd, claim);
+        bytes memory question =
+            abi.encodeCall(IChecker.ropeElement, (first, second, exponent, phase, odd, claim));
+        return _isWrong(question, 8, facts, 0, k);
     }
 
     /// @dev (position * step) mod 2^64.
@@ -75,9 +75,8 @@ contract MapJudge is Judge {
         uint256 index = uint256(proof.head) * site.row.size + proof.index;
         int32 mantissa = _element(site.here, input, 0, index, proof.rows, 0);
         int32 exponent = _exponent(site.here, input, 0, proof.rows, 1);
-        bool right = CHECKER.splitElement(mantissa, exponent, claim);
-        if (!_mayPrecede(right, facts, 0, proof.index, claim)) return !right;
-        return CHECKER.splitElement(mantissa, exponent, claim);
+        bytes memory question = abi.encodeCall(IChecker.splitElement, (mantissa, exponent, claim));
+        return _isWrong(question, 5, facts, 0, proof.index);
     }
 
     /// @dev 5.10
@@ -90,9 +89,9 @@ contract MapJudge is Judge {
         row = Layout.words(site.node.inputs[1], 0);
         int32 up = _element(site.here, row, 0, proof.index, proof.rows, 2);
         int32 upExponent = _exponent(site.here, row, 0, proof.rows, 3);
-        bool right = CHECKER.swiGluElement(gate, gateExponent, up, upExponent, claim);
-        if (!_mayPrecede(right, facts, 0, proof.index, claim)) return !right;
-        return CHECKER.swiGluElement(gate, gateExponent, up, upExponent, claim);
+        bytes memory question =
+            abi.encodeCall(IChecker.swiGluElement, (gate, gateExponent, up, upExponent, claim));
+        return _isWrong(question, 7, facts, 0, proof.index);
     }
 
     /// @dev 5.11
@@ -109,7 +108,8 @@ contract MapJudge is Judge {
         int32 exponent = _exponent(site.here, row, 0, proof.rows, 2);
         int32 claimed = _element(site.here, site.row, 0, proof.index, proof.rows, 3);
         int32 shift = -int32(site.node.parameters[0]) - exponent;
-        return !CHECKER.residualElement(residual, added, shift, claimed);
+        return
+            !_isRight(abi.encodeCall(IChecker.residualElement, (residual, added, shift, claimed)));
     }
 
     /// @dev 5.12
@@ -119,7 +119,7 @@ contract MapJudge is Judge {
         int32 mantissa = _element(site.here, input, 0, proof.index, proof.rows, 0);
         int32 exponent = _exponent(site.here, input, 0, proof.rows, 1);
         int32 claimed = _element(site.here, site.row, 0, proof.index, proof.rows, 2);
-        return !CHECKER.logitElement(mantissa, exponent, claimed);
+        return !_isRight(abi.encodeCall(IChecker.logitElement, (mantissa, exponent, claimed)));
     }
 
     /// @dev 5.9, one element.
@@ -134,9 +134,9 @@ contract MapJudge is Judge {
         int32 mantissa = _element(site.here, site.row, 0, proof.index, proof.rows, 4);
         int32 top = _exponentAt(facts, JOIN_TOP_AT);
         Arithmetic.Claim memory claim = _claim(facts, 0, mantissa, proof.index);
-        bool right = CHECKER.joinElement(value, exponent, sum, top, claim);
-        if (!_mayPrecede(right, facts, 0, proof.index, claim)) return !right;
-        return CHECKER.joinElement(value, exponent, sum, top, claim);
+        bytes memory question =
+            abi.encodeCall(IChecker.joinElement, (value, exponent, sum, top, claim));
+        return _isWrong(question, 7, facts, 0, proof.index);
     }
 
     /// @dev 5.9, the exponent to which all heads are aligned; the row names the lowest head that has it.
@@ -149,8 +149,11 @@ contract MapJudge is Judge {
         bytes calldata facts = _facts(site.here, site.row, 0, JOIN_BYTES, proof.rows, 2);
         int32 top = _exponentAt(facts, JOIN_TOP_AT);
         uint256 named = facts.unsigned(JOIN_HEAD_AT, 2);
-        if (!CHECKER.joinTop(exponent, sum, top, head == named)) return true;
-        return head < named && CHECKER.joinTop(exponent, sum, top, true);
+        if (!_isRight(abi.encodeCall(IChecker.joinTop, (exponent, sum, top, head == named)))) {
+            return true;
+        }
+        return
+            head < named && _isRight(abi.encodeCall(IChecker.joinTop, (exponent, sum, top, true)));
     }
 
     /// @dev S of a head of the weights that the node reads second.

@@ -52,9 +52,9 @@ contract RowJudge is Judge {
         int32 gain = _vectorElement(case_, site, k, proof, 0);
         int32 gainExponent = _weightExponent(case_, site, proof, 1);
         Norm.Row memory row = _normRow(site, facts);
-        bool right = CHECKER.normElement(residual, gain, gainExponent, row, claim);
-        if (!_mayPrecede(right, facts, 0, k, claim)) return !right;
-        return CHECKER.normElement(residual, gain, gainExponent, row, claim);
+        bytes memory question =
+            abi.encodeCall(IChecker.normElement, (residual, gain, gainExponent, row, claim));
+        return _isWrong(question, 11, facts, 0, k);
     }
 
     function _normRow(Site memory site, bytes calldata facts)
@@ -77,8 +77,9 @@ contract RowJudge is Judge {
         bytes calldata facts = _normFacts(site, proof);
         uint8 shift = uint8(facts.unsigned(SHIFT_AT, 1));
         uint256 named = facts.unsigned(SHIFT_WITNESS_AT, 4);
-        if (!CHECKER.normShift(residual, shift, proof.index == named)) return true;
-        return proof.index < named && CHECKER.normShift(residual, shift, true);
+        if (!_isRight(abi.encodeCall(IChecker.normShift, (residual, shift, proof.index == named)))) return true;
+        return proof.index < named
+            && _isRight(abi.encodeCall(IChecker.normShift, (residual, shift, true)));
     }
 
     function _normPartial(Case calldata case_, Proof calldata proof) private view returns (bool) {
@@ -88,7 +89,7 @@ contract RowJudge is Judge {
         bytes calldata facts = _normFacts(site, proof);
         uint8 shift = uint8(facts.unsigned(SHIFT_AT, 1));
         int64 claimed = _sumAt(facts, SQUARES_AT, proof.part);
-        return !CHECKER.normPartial(residual, shift, claimed);
+        return !_isRight(abi.encodeCall(IChecker.normPartial, (residual, shift, claimed)));
     }
 
     function _residual(Site memory site, Proof calldata proof) private view returns (int32) {
@@ -121,9 +122,9 @@ contract RowJudge is Judge {
         Arithmetic.Claim memory claim = _claim(facts, 0, mantissa, k);
         int32 gain = _vectorElement(case_, site, place, proof, 0);
         int32 exponent = _weightExponent(case_, site, proof, 1);
-        bool right = CHECKER.headNormElement(head, place, grid, gain, exponent, claim);
-        if (!_mayPrecede(right, facts, 0, k, claim)) return !right;
-        return CHECKER.headNormElement(head, place, grid, gain, exponent, claim);
+        bytes memory question =
+            abi.encodeCall(IChecker.headNormElement, (head, place, grid, gain, exponent, claim));
+        return _isWrong(question, 9, facts, 0, k);
     }
 
     /// @dev As many elements of the input as there are gains, from `from` on.
@@ -167,9 +168,9 @@ contract RowJudge is Judge {
         Arithmetic.Claim memory claim = _claim(facts, offset, mantissa, proof.index);
         int32 largest = int32(facts.signed(0, 4));
         int32 top = _exponentAt(facts, Layout.SOFTMAX_TOP_AT);
-        bool right = CHECKER.softmaxElement(score, largest, valueExponent, top, claim);
-        if (!_mayPrecede(right, facts, offset, proof.index, claim)) return !right;
-        return CHECKER.softmaxElement(score, largest, valueExponent, top, claim);
+        bytes memory question =
+            abi.encodeCall(IChecker.softmaxElement, (score, largest, valueExponent, top, claim));
+        return _isWrong(question, 7, facts, offset, proof.index);
     }
 
     /// @dev The largest score; the row names its lowest position.
@@ -204,8 +205,12 @@ contract RowJudge is Judge {
         returns (bool)
     {
         // SAFETY: at most four bytes.
-        if (!CHECKER.maximum(value, int32(claimed), index == named)) return true;
-        return index < named && CHECKER.maximum(value, int32(claimed), true);
+        if (!_isRight(abi.encodeCall(IChecker.maximum, (value, int32(claimed), index == named)))) {
+            return true;
+        }
+        return
+            index < named
+                && _isRight(abi.encodeCall(IChecker.maximum, (value, int32(claimed), true)));
     }
 
     function _softmaxPartial(Case calldata case_, Proof calldata proof)
@@ -218,7 +223,9 @@ contract RowJudge is Judge {
         bytes calldata scores = _run(site.here, input, proof.head, proof.part, proof.rows, 0);
         bytes calldata facts = _softmaxFacts(site, proof, 1);
         int64 claimed = _sumAt(facts, Layout.SOFTMAX_SUMS_AT, proof.part);
-        return !CHECKER.softmaxPartial(scores, int32(facts.signed(0, 4)), claimed);
+        return !_isRight(
+            abi.encodeCall(IChecker.softmaxPartial, (scores, int32(facts.signed(0, 4)), claimed))
+        );
     }
 
     function _score(Site memory site, Proof calldata proof) private view returns (int32) {

@@ -46,7 +46,7 @@ contract SamplingJudge is Judge {
         Site memory site = _enter(case_, proof, Descriptor.LOGITS);
         int32 logit = _element(site.here, site.row, 0, proof.index, proof.rows, 0);
         Sampler.Token memory top = _tokenOf(_logitsFacts(site, proof, 1), 0);
-        if (!CHECKER.maximum(logit, top.logit, proof.index == top.id)) return true;
+        if (!_isRight(abi.encodeCall(IChecker.maximum, (logit, top.logit, proof.index == top.id)))) return true;
         return proof.index < top.id && logit == top.logit;
     }
 
@@ -58,7 +58,9 @@ contract SamplingJudge is Judge {
         Sampler.Sums memory claimed = _sumsOf(_sums(site, proof.part, proof, 2), 0);
         // SAFETY: a vocabulary has at most 2^20 tokens.
         uint32 first = uint32(proof.part * Layout.PART_ELEMENTS);
-        return !CHECKER.samplePartial(logits, first, _settings(case_), row, claimed);
+        return !_isRight(
+            abi.encodeCall(IChecker.samplePartial, (logits, first, _settings(case_), row, claimed))
+        );
     }
 
     /// @dev The totals of all partial sums.
@@ -87,7 +89,9 @@ contract SamplingJudge is Judge {
         if (site.row.items == 0) revert CutOff();
         bytes calldata facts = _logitsFacts(site, proof, 0);
         Sampler.Row memory row = _rowOf(site, facts);
-        return !CHECKER.sampleRow(_settings(case_), row, _sumsOf(facts, TOTALS_AT));
+        return !_isRight(
+            abi.encodeCall(IChecker.sampleRow, (_settings(case_), row, _sumsOf(facts, TOTALS_AT)))
+        );
     }
 
     /// @dev The logit of a cut is that of its id, which the proof repeats as its element.
@@ -106,15 +110,20 @@ contract SamplingJudge is Judge {
     function _token(Case calldata case_, Proof calldata proof) private view returns (bool) {
         Site memory site = _enter(case_, proof, Descriptor.LOGITS);
         if (case_.sampler.controls != 0) revert CutOff();
-        // SAFETY: logits exist from the last token of the prompt on, so the next token is one of the answer.
         uint32 position = proof.position + 1;
+        // INVARIANT: only tokens of the answer were sampled, whatever a graph says of its logits.
+        if (position < case_.inputCount) revert RowUnknown(proof.node, proof.position);
         uint256 id = _tokenAt(case_, position, proof, 0);
         if (id >= site.row.size) return true;
         Sampler.Row memory row = _rowOf(site, _logitsFacts(site, proof, 0));
         Sampler.Token memory chosen = _candidate(site, proof, id, 1);
         Sampler.Token memory other = _candidate(site, proof, proof.index, 2);
         bytes32 seed = case_.sampler.seed;
-        return !CHECKER.sampleToken(_settings(case_), row, seed, position, chosen, other);
+        return !_isRight(
+            abi.encodeCall(
+                IChecker.sampleToken, (_settings(case_), row, seed, position, chosen, other)
+            )
+        );
     }
 
     function _candidate(Site memory site, Proof calldata proof, uint256 id, uint256 number)

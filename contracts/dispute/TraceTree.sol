@@ -47,12 +47,11 @@ library TraceTree {
     /// @param leafBytes length of every leaf but the last
     /// @param length of all of them
     /// @return root which the rest of the path must lead on from, and items of the path that are used up
-    function rowRoot(
-        uint256 from,
-        uint256 leafBytes,
-        uint256 length,
-        Opening calldata opening
-    ) internal view returns (bytes32 root, uint256 used) {
+    function rowRoot(uint256 from, uint256 leafBytes, uint256 length, Opening calldata opening)
+        internal
+        view
+        returns (bytes32 root, uint256 used)
+    {
         bytes calldata data = opening.data;
         if (data.length != length) revert LeafLengthWrong(data.length, length);
         bytes32 top;

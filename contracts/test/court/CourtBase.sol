@@ -155,6 +155,7 @@ abstract contract CourtBase is ChannelsTest {
         dispute.provider = provider;
         dispute.phase = ICourt.Phase.Answering;
         dispute.walks = court.WALKS() - 1;
+        dispute.positions = uint32(trees.POSITIONS());
         (dispute.challengerTime, dispute.providerTime) = (CLOCK, CLOCK);
         dispute.movedAt = uint64(block.timestamp);
         dispute.receiptHash = receipts.hashReceipt(claim.receipt);

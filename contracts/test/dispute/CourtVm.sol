@@ -24,8 +24,8 @@ interface CourtVm {
     function deal(address account, uint256 balance) external;
     function roll(uint256 blockNumber) external;
     function cool(address account) external;
-    function parseJsonBoolArray(string calldata json, string calldata key)
+    function parseJsonKeys(string calldata json, string calldata key)
         external
         pure
-        returns (bool[] memory);
+        returns (string[] memory);
 }

@@ -25,11 +25,12 @@ contract JudgeRefusalsTest is TraceCases {
     /// @dev The guilty proof of a kind.
     function load(uint8 kind) private returns (Judge.Proof memory) {
         facts = caseOf(LLAMA);
-        Vectors memory all = vectorsOf(LLAMA);
-        for (uint256 i = 0; i < all.proofs.length; ++i) {
-            if (all.kinds[i] != kind || !all.guilty[i]) continue;
-            (facts.traceRoot, facts.outputRoot) = (all.traceRoots[i], all.outputRoots[i]);
-            (judged, encoded) = (kind, all.proofs[i]);
+        Vector[] memory all = vectorsOf(LLAMA);
+        for (uint256 i = 0; i < all.length; ++i) {
+            Vector memory vector = all[i];
+            if (vector.number != kind || !vector.guilty) continue;
+            (facts.traceRoot, facts.outputRoot) = (vector.traceRoot, vector.outputRoot);
+            (judged, encoded) = (kind, vector.proof);
             return abi.decode(encoded, (Judge.Proof));
         }
         revert("no such proof");
@@ -49,9 +50,9 @@ contract JudgeRefusalsTest is TraceCases {
     // WRONG PLACES
 
     function test_wrongIndex() public {
-        Judge.Proof memory proof = load(Kinds.RESIDUAL_ELEMENT);
-        // In the next leaf; within its leaf another element is just another claim.
-        proof.index = proof.index < 64 ? proof.index + 64 : proof.index - 64;
+        Judge.Proof memory proof = load(Kinds.LOGIT_ELEMENT);
+        // In a leaf beside; within its leaf another element is just another claim.
+        proof.index ^= 64;
         refused(proof, TraceTree.RootUnequal.selector);
         proof.index = 1 << 20;
         refused(proof, Layout.NumberOutOfRange.selector);
@@ -248,18 +249,54 @@ contract JudgeRefusalsTest is TraceCases {
         }
     }
 
+    /// @dev Bytes of a pair in place of a leaf, with a path and a count that would fit one level up.
+    function test_pairAsLeaf() public {
+        Judge.Proof memory proof = load(Kinds.LOGIT_ELEMENT);
+        TraceTree.Opening memory opening = proof.rows[2];
+        uint256 leaf = 1 + proof.index / 64;
+        bytes32 own = sha256(abi.encodePacked(uint8(0), opening.data));
+        bytes memory pair = leaf % 2 == 1
+            ? abi.encodePacked(opening.path[0], own)
+            : abi.encodePacked(own, opening.path[0]);
+        bytes32[] memory path = new bytes32[](opening.path.length - 1);
+        for (uint256 i = 0; i < path.length; ++i) {
+            path[i] = opening.path[i + 1];
+        }
+        judged = Kinds.LEAF_FORM;
+        proof.part = uint32(leaf / 2);
+        proof.rows[0] = TraceTree.Opening(pair, (opening.count + 1) / 2, path);
+        refused(proof, TraceTree.RootUnequal.selector);
+        proof.rows[0].data = bytes.concat(hex"01", pair);
+        refused(proof, TraceTree.RootUnequal.selector);
+    }
+
     // HONEST TRACES
+
+    /// @dev The cuts of a row whose token was proved right are right.
+    function test_honestCuts() public {
+        facts = caseOf(LLAMA);
+        judged = Kinds.SAMPLE_CUTS;
+        Vector[] memory all = vectorsOf(LLAMA);
+        for (uint256 i = 0; i < all.length; ++i) {
+            if (all[i].number != Kinds.TOKEN || all[i].guilty) continue;
+            (facts.traceRoot, facts.outputRoot) = (all[i].traceRoot, all[i].outputRoot);
+            (bool success, bytes memory answer) = ask(all[i].proof);
+            assertTrue(success && !abi.decode(answer, (bool)), "cuts");
+            return;
+        }
+        revert("no such proof");
+    }
 
     /// @notice Whatever byte of a proof about an honest trace is changed, nobody is convicted.
     function test_changedBytes() public {
         uint256 refusals = 0;
         facts = caseOf(LLAMA);
         bytes32 traceRoot = facts.traceRoot;
-        Vectors memory all = vectorsOf(LLAMA);
-        for (uint256 i = 0; i < all.proofs.length; ++i) {
-            if (all.traceRoots[i] != traceRoot || all.guilty[i]) continue;
-            (facts.outputRoot, judged) = (all.outputRoots[i], uint8(all.kinds[i]));
-            bytes memory proof = all.proofs[i];
+        Vector[] memory all = vectorsOf(LLAMA);
+        for (uint256 i = 0; i < all.length; ++i) {
+            if (all[i].traceRoot != traceRoot || all[i].guilty) continue;
+            (facts.outputRoot, judged) = (all[i].outputRoot, uint8(all[i].number));
+            bytes memory proof = all[i].proof;
             for (uint256 c = 0; c < CHANGES; ++c) {
                 uint256 draw = uint256(keccak256(abi.encode("changed byte", i, c)));
                 uint256 place = draw % proof.length;
@@ -284,12 +321,12 @@ contract JudgeRefusalsTest is TraceCases {
     function test_changedNumbers() public {
         facts = caseOf(LLAMA);
         bytes32 traceRoot = facts.traceRoot;
-        Vectors memory all = vectorsOf(LLAMA);
-        for (uint256 i = 0; i < all.proofs.length; ++i) {
-            if (all.traceRoots[i] != traceRoot || all.guilty[i]) continue;
-            (facts.outputRoot, judged) = (all.outputRoots[i], uint8(all.kinds[i]));
+        Vector[] memory all = vectorsOf(LLAMA);
+        for (uint256 i = 0; i < all.length; ++i) {
+            if (all[i].traceRoot != traceRoot || all[i].guilty) continue;
+            (facts.outputRoot, judged) = (all[i].outputRoot, uint8(all[i].number));
             for (uint256 c = 0; c < CHANGES; ++c) {
-                Judge.Proof memory proof = abi.decode(all.proofs[i], (Judge.Proof));
+                Judge.Proof memory proof = abi.decode(all[i].proof, (Judge.Proof));
                 change(proof, uint256(keccak256(abi.encode("changed number", i, c))));
                 isInnocent(abi.encode(proof));
             }

@@ -12,13 +12,14 @@ contract JudgeVectorsTest is TraceCases {
 
     function judge(uint256 group, uint256 proofsMin) private view {
         IJudge.Case memory facts = caseOf(group);
-        Vectors memory all = vectorsOf(group);
-        assertTrue(all.proofs.length >= proofsMin, "proofs");
-        for (uint256 i = 0; i < all.proofs.length; ++i) {
-            (facts.traceRoot, facts.outputRoot) = (all.traceRoots[i], all.outputRoots[i]);
-            uint8 kind = uint8(all.kinds[i]);
-            bool guilty = judgeOf(kind).isGuilty(facts, kind, all.proofs[i]);
-            assertTrue(guilty == all.guilty[i], vm.toString(i));
+        Vector[] memory all = vectorsOf(group);
+        assertTrue(all.length >= proofsMin, "proofs");
+        for (uint256 i = 0; i < all.length; ++i) {
+            Vector memory vector = all[i];
+            (facts.traceRoot, facts.outputRoot) = (vector.traceRoot, vector.outputRoot);
+            uint8 kind = uint8(vector.number);
+            bool guilty = judgeOf(kind).isGuilty(facts, kind, vector.proof);
+            assertTrue(guilty == vector.guilty, string.concat(vector.kind, " of ", vector.op));
         }
     }
 

@@ -6,13 +6,15 @@ import {TraceWorld} from "./TraceWorld.sol";
 
 /// @notice The cases and proofs of vectors/court/trace.json.
 abstract contract TraceCases is TraceWorld {
-    /// @dev Proofs of one group, field by field, since one look into a long file costs as much as a hundred.
-    struct Vectors {
-        uint256[] kinds;
-        bytes32[] traceRoots;
-        bytes32[] outputRoots;
-        bool[] guilty;
-        bytes[] proofs;
+    /// @dev Fields in the order of the alphabet, as forge decodes objects.
+    struct Vector {
+        bool guilty;
+        string kind;
+        uint256 number;
+        string op;
+        bytes32 outputRoot;
+        bytes proof;
+        bytes32 traceRoot;
     }
 
     string private constant FILE = "../vectors/court/trace.json";
@@ -21,14 +23,10 @@ abstract contract TraceCases is TraceWorld {
         return string.concat(".groups[", vm.toString(group), "]");
     }
 
-    function vectorsOf(uint256 group) internal view returns (Vectors memory vectors) {
+    function vectorsOf(uint256 group) internal view returns (Vector[] memory) {
         string memory json = vm.readFile(FILE);
-        string memory key = string.concat("$", groupAt(group), ".proofs[*]");
-        vectors.kinds = vm.parseJsonUintArray(json, string.concat(key, ".number"));
-        vectors.traceRoots = vm.parseJsonBytes32Array(json, string.concat(key, ".traceRoot"));
-        vectors.outputRoots = vm.parseJsonBytes32Array(json, string.concat(key, ".outputRoot"));
-        vectors.guilty = courtVm.parseJsonBoolArray(json, string.concat(key, ".guilty"));
-        vectors.proofs = vm.parseJsonBytesArray(json, string.concat(key, ".proof"));
+        bytes memory decoded = vm.parseJson(json, string.concat(groupAt(group), ".proofs"));
+        return abi.decode(decoded, (Vector[]));
     }
 
     function caseOf(uint256 group) internal view returns (IJudge.Case memory facts) {

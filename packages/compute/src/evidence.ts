@@ -22,7 +22,6 @@ import {
   type ReceiptEnvelope,
   STREAM_INCREMENT_TOKENS,
   traceKeyHash,
-  wordsOf,
 } from '@assay/protocol';
 import { receiptInvalid } from './errors.js';
 import { type CheckSignature, isSignedBy } from './signature.js';
@@ -44,15 +43,16 @@ export function assertNetwork(envelope: ReceiptEnvelope, { chainId, receipts }: 
 
 /**
  * Head of the whole stream: one link per full increment of 32 tokens, and one for the rest. `detail` has equally many
- * bytes for each token.
+ * bytes for each token; without tokens it is an embedding, and the only link.
  */
 export function streamHeadOf(
   id: Hex,
   tokens: readonly number[],
   detail: Uint8Array = NO_DETAIL,
 ): Hex {
-  const size = tokens.length === 0 ? 0 : detail.length / tokens.length;
   let head = firstStreamHead(id);
+  if (tokens.length === 0) return detail.length === 0 ? head : nextStreamHead(head, 0, [], detail);
+  const size = detail.length / tokens.length;
   for (let start = 0; start < tokens.length; start += STREAM_INCREMENT_TOKENS) {
     const part = tokens.slice(start, start + STREAM_INCREMENT_TOKENS);
     const count = start + part.length;
@@ -62,10 +62,6 @@ export function streamHeadOf(
 }
 
 const NO_DETAIL = new Uint8Array(0);
-
-/** Commitment to what a job gave: its tokens, or its embedding. */
-export const outputRootOf = (salt: Hex, { tokens, detail, controls }: JobOutput): Hex =>
-  commitTokens(salt, controls.pooling === undefined ? tokens : wordsOf(detail));
 
 /** What a job gave, under its controls. */
 export type JobOutput = {
@@ -107,7 +103,7 @@ export function finishOf(job: Job, tokens: readonly number[]): Receipt['finish']
   return tokens.length === job.outputCountMax ? FINISH.length : undefined;
 }
 
-/** True for a job that was to give an embedding and ended before it did. */
+/** True for a job that was to give an embedding and ended before it did: for such a one there is no receipt. */
 export const isCutOff = ({ controls, detail }: JobOutput): boolean =>
   controls.pooling !== undefined && detail.length === 0;
 
@@ -126,18 +122,9 @@ export async function assertReceipt(
   envelope: ReceiptEnvelope,
   checkSignature: CheckSignature = isSignedBy,
 ): Promise<void> {
-  const { job, receipt, outputTokens, inputTokens, salt } = envelope;
-  const output = outputOf(envelope);
-  const domain = computeDomain(envelope.chainId, envelope.contract);
-  const id = jobId(domain, job);
-  const check = (holds: boolean, reason: string, value: unknown): void => {
-    if (!holds) throw receiptInvalid(reason, value);
-  };
-  check(
-    id === envelope.jobId && id === receipt.jobId,
-    'its id is not that of its job',
-    envelope.jobId,
-  );
+  const { job, inputTokens, salt } = envelope;
+  const id = jobId(computeDomain(envelope.chainId, envelope.contract), job);
+  check(id === envelope.jobId, 'its id is not that of its job', envelope.jobId);
   check(inputTokens.length === job.inputCount, 'the prompt has another length', inputTokens.length);
   check(
     commitTokens(salt, inputTokens) === job.inputRoot,
@@ -145,13 +132,32 @@ export async function assertReceipt(
     job.inputRoot,
   );
   check(traceKeyHash(salt) === job.traceKeyHash, 'the trace key is another one', job.traceKeyHash);
+  await assertStatement(envelope, checkSignature);
+}
+
+function check(holds: boolean, reason: string, value: unknown): void {
+  if (!holds) throw receiptInvalid(reason, value);
+}
+
+/**
+ * What the provider states in a receipt, and its signature. Enough for a requester that wrote job and prompt into the
+ * envelope itself; who got the envelope from anybody uses {@link assertReceipt}.
+ */
+export async function assertStatement(
+  envelope: ReceiptEnvelope,
+  checkSignature: CheckSignature,
+): Promise<void> {
+  const { job, jobId: id, receipt, outputTokens, salt } = envelope;
+  const output = outputOf(envelope);
+  const domain = computeDomain(envelope.chainId, envelope.contract);
+  check(id === receipt.jobId, 'its id is not that of its job', receipt.jobId);
   check(
     outputTokens.length === receipt.outputCount,
     'the answer has another length',
     outputTokens.length,
   );
   check(
-    outputRootOf(salt, output) === receipt.outputRoot,
+    commitTokens(salt, outputTokens) === receipt.outputRoot,
     'the answer is another one',
     receipt.outputRoot,
   );
@@ -175,7 +181,8 @@ export async function assertReceipt(
     'it goes on after a stop id',
     receipt.outputCount,
   );
-  const finish = isCutOff(output) ? undefined : finishOf(job, outputTokens);
+  check(!isCutOff(output), 'it has no embedding', receipt.outputCount);
+  const finish = finishOf(job, outputTokens);
   check(
     finish === undefined ? receipt.finish === FINISH.cancelled : receipt.finish === finish,
     'it ended for another reason than it says',

@@ -103,8 +103,6 @@ function replayEmbedding(
   { envelope, session, onProgress }: VerifyOptions,
   pooling: NonNullable<Controls['pooling']>,
 ): Verdict {
-  // A job that was cancelled before its end has no embedding: there is nothing to compare.
-  if (envelope.detail === undefined) return { result: 'identical', tokens: 0 };
   const rows: HiddenRow[] = [];
   for (let start = 0; start < envelope.inputTokens.length; start += VERIFY_CHUNK_TOKENS) {
     rows.push(
@@ -112,7 +110,7 @@ function replayEmbedding(
     );
     onProgress?.(rows.length / envelope.inputTokens.length);
   }
-  const other = firstDifference(embeddingBytes(rows, pooling), fromHex(envelope.detail));
+  const other = firstDifference(embeddingBytes(rows, pooling), fromHex(envelope.detail ?? '0x'));
   if (other === undefined) return { result: 'identical', tokens: 0 };
   return { result: 'different', position: other.word, ...other.words, part: 'embedding' };
 }

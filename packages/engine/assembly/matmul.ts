@@ -89,7 +89,10 @@ function fourByOne(x: usize, k: usize, w: usize, s: usize, shifts: usize, out: u
   finishFour(low, high, shifts, out, mask);
 }
 
-/** Four outputs of two activation rows, `k` apart. */
+/**
+ * Four outputs of two activation rows, `k` apart: each widened weight serves both. The inner loop stays a loop: V8 11
+ * moves all loads of a straight piece of code to its front, where a whole block's weights do not fit the registers.
+ */
 // @ts-ignore: decorator
 @inline
 function fourByTwo(x: usize, k: usize, w: usize, s: usize, shifts: usize, out: usize, stride: usize, mask: usize): void {
@@ -135,27 +138,149 @@ function fourByTwo(x: usize, k: usize, w: usize, s: usize, shifts: usize, out: u
   finishFour(low2, high2, shifts, out + stride, mask + 16);
 }
 
+/** Sixteen weights of each of four outputs, interleaved pair by pair. */
+// @ts-ignore: decorator
+@inline
+function packPairs(w: usize, out: usize): void {
+  const a = v128.load(w);
+  const b = v128.load(w, 32);
+  const c = v128.load(w, 64);
+  const d = v128.load(w, 96);
+  const lowAB = v128.shuffle<i16>(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
+  const highAB = v128.shuffle<i16>(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
+  const lowCD = v128.shuffle<i16>(c, d, 0, 8, 1, 9, 2, 10, 3, 11);
+  const highCD = v128.shuffle<i16>(c, d, 4, 12, 5, 13, 6, 14, 7, 15);
+  storePairs(v128.shuffle<i32>(lowAB, lowCD, 0, 4, 1, 5), out);
+  storePairs(v128.shuffle<i32>(lowAB, lowCD, 2, 6, 3, 7), out + 32);
+  storePairs(v128.shuffle<i32>(highAB, highCD, 0, 4, 1, 5), out + 64);
+  storePairs(v128.shuffle<i32>(highAB, highCD, 2, 6, 3, 7), out + 96);
+}
+
+/** Two pairs of four outputs, each where the panel has it. */
+// @ts-ignore: decorator
+@inline
+function storePairs(pairs: v128, out: usize): void {
+  v128.store64_lane(out, pairs, 0);
+  v128.store64_lane(out, pairs, 1, 16);
+}
+
+/** Two groups as a panel [k / 2][8 outputs][2] int8: one vector per group holds a pair of weights of four outputs. */
+function packPanel(k: usize, w: usize, panel: usize): void {
+  const far = k << 2;
+  for (const end = w + far; w < end; w += 128, panel += 256) {
+    packPairs(w, panel);
+    packPairs(w + 16, panel + 128);
+    packPairs(w + far, panel + 8);
+    packPairs(w + far + 16, panel + 136);
+  }
+}
+
+/** Adds scaled dots of four outputs to their i64 sums. */
+// @ts-ignore: decorator
+@inline
+function addScaled(dots: v128, scales: v128, out: usize): void {
+  v128.store(out, i64x2.add(v128.load(out), i64x2.extmul_low_i32x4_s(dots, scales)));
+  v128.store(out, i64x2.add(v128.load(out, 16), i64x2.extmul_high_i32x4_s(dots, scales)), 16);
+}
+
 /**
- * Groups [from, to) of four outputs for all `rows`.
- * x int16 [rows][k]; out i64 [rows][n], n a multiple of 4; masks v128 [rows], zeroed by the caller.
+ * Adds the eight outputs of a panel for four activation rows to sums that are zero. A pair of activations meets a pair of
+ * weights of every output at once, so no lanes are to be summed at the end of a block.
+ */
+function eightByFour(x: usize, k: usize, panel: usize, s: usize, out: usize, stride: usize): void {
+  const bytes = k << 1;
+  const far = k >> 2;
+  for (const end = x + bytes; x < end; s += 8) {
+    let a0 = i32x4.splat(0);
+    let a1 = a0;
+    let b0 = a0;
+    let b1 = a0;
+    let c0 = a0;
+    let c1 = a0;
+    let d0 = a0;
+    let d1 = a0;
+    for (const stop = x + 64; x < stop; x += 4, panel += 16) {
+      const v0 = v128.load_ext<i8>(panel);
+      const v1 = v128.load_ext<i8>(panel, 8);
+      let r = v128.load32_splat(x);
+      a0 = addDot(a0, r, v0);
+      a1 = addDot(a1, r, v1);
+      r = v128.load32_splat(x + bytes);
+      b0 = addDot(b0, r, v0);
+      b1 = addDot(b1, r, v1);
+      r = v128.load32_splat(x + (bytes << 1));
+      c0 = addDot(c0, r, v0);
+      c1 = addDot(c1, r, v1);
+      r = v128.load32_splat(x + bytes * 3);
+      d0 = addDot(d0, r, v0);
+      d1 = addDot(d1, r, v1);
+    }
+    const s0 = v128.load_ext<u16>(s);
+    const s1 = v128.load_ext<u16>(s + far);
+    addScaled(a0, s0, out);
+    addScaled(a1, s1, out + 32);
+    addScaled(b0, s0, out + stride);
+    addScaled(b1, s1, out + stride + 32);
+    addScaled(c0, s0, out + (stride << 1));
+    addScaled(c1, s1, out + (stride << 1) + 32);
+    addScaled(d0, s0, out + stride * 3);
+    addScaled(d1, s1, out + stride * 3 + 32);
+  }
+}
+
+/** Two groups of outputs for `fours` rows, a multiple of four. */
+function multiplyPanel(
+  fours: usize, k: usize, stride: usize, x: usize, panel: usize, s: usize, shifts: usize, out: usize, masks: usize,
+): void {
+  for (let row: usize = 0; row < fours; row++) memory.fill(out + row * stride, 0, 64);
+  for (let row: usize = 0; row < fours; row += 4) {
+    eightByFour(x + row * (k << 1), k, panel, s, out + row * stride, stride);
+  }
+  for (let row: usize = 0; row < fours; row++) {
+    const at = out + row * stride;
+    const mask = masks + (row << 4);
+    finishFour(v128.load(at), v128.load(at, 16), shifts, at, mask);
+    finishFour(v128.load(at, 32), v128.load(at, 48), shifts + 4, at + 32, mask);
+  }
+}
+
+/** One group of outputs for rows [from, rows), from the packed weights as they are. */
+function multiplyGroup(
+  from: usize, rows: usize, k: usize, stride: usize, x: usize, w: usize, s: usize, shifts: usize, out: usize,
+  masks: usize,
+): void {
+  let row = from;
+  for (; row + 2 <= rows; row += 2) {
+    fourByTwo(x + row * (k << 1), k, w, s, shifts, out + row * stride, stride, masks + (row << 4));
+  }
+  if (row < rows) fourByOne(x + row * (k << 1), k, w, s, shifts, out + row * stride, masks + (row << 4));
+}
+
+/**
+ * Groups [from, to) of four outputs for all `rows`. Four rows and more go through a panel, which is made once for all of
+ * them; what is left of rows and groups goes without.
+ * x int16 [rows][k]; out i64 [rows][n], n a multiple of 4; masks v128 [rows], zeroed by the caller; panel: 8 k bytes.
  */
 export function matmul(
   rows: u32, k: usize, n: usize, from: usize, to: usize,
-  x: usize, weights: usize, scales: usize, shifts: usize, out: usize, masks: usize,
+  x: usize, weights: usize, scales: usize, shifts: usize, out: usize, masks: usize, panel: usize,
 ): void {
-  const pairs = rows & ~1;
+  const fours = <usize>rows & ~3;
   const stride = n << 3;
   for (let group = from; group < to; group++) {
     const w = weights + group * (k << 2);
     const s = scales + group * (k >> 2);
     const r = shifts + (group << 2);
     const o = out + (group << 5);
-    let row: usize = 0;
-    for (; row < <usize>pairs; row += 2) {
-      fourByTwo(x + row * (k << 1), k, w, s, r, o + row * stride, stride, masks + (row << 4));
-    }
-    if (row < <usize>rows) {
-      fourByOne(x + row * (k << 1), k, w, s, r, o + row * stride, masks + (row << 4));
+    const paired = fours > 0 && group + 1 < to;
+    if (paired) {
+      packPanel(k, w, panel);
+      multiplyPanel(fours, k, stride, x, panel, s, r, o, masks);
+      multiplyGroup(fours, rows, k, stride, x, w, s, r, o, masks);
+      group++;
+      multiplyGroup(fours, rows, k, stride, x, w + (k << 2), s + (k >> 2), r + 4, o + 32, masks);
+    } else {
+      multiplyGroup(0, rows, k, stride, x, w, s, r, o, masks);
     }
   }
 }

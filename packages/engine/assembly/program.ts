@@ -158,13 +158,13 @@ function norm(step: NormStep, rows: usize, thread: usize, threads: usize, scratc
   }
 }
 
-function multiply(step: MatmulStep, frame: Frame, rows: usize, thread: usize, threads: usize): void {
+function multiply(step: MatmulStep, frame: Frame, rows: usize, thread: usize, threads: usize, scratch: usize): void {
   const groups = <usize>step.stride >> 2;
   const masks = step.masks + thread * frame.maskStride;
   memory.fill(masks, 0, rows << 4);
   matmul(
     <u32>rows, step.k, step.stride, (groups * thread) / threads, (groups * (thread + 1)) / threads,
-    step.input, step.weights, step.scales, step.shifts, step.values, masks,
+    step.input, step.weights, step.scales, step.shifts, step.values, masks, scratch,
   );
   if (thread != 0) return;
   for (let row: usize = 0; row < rows; row++) {
@@ -399,7 +399,7 @@ export function run(program: usize, frameAt: usize, thread: u32, threads: u32): 
       case 1: barrier(frame.meeting, threads); break;
       case 2: embed(changetype<EmbedStep>(at), frame, thread, threads); break;
       case 3: norm(changetype<NormStep>(at), rows, thread, threads, scratch); break;
-      case 4: multiply(changetype<MatmulStep>(at), frame, rows, thread, threads); break;
+      case 4: multiply(changetype<MatmulStep>(at), frame, rows, thread, threads, scratch); break;
       case QUERY:
       case KEYS:
       case VALUES: heads(changetype<HeadsStep>(at), frame, rows, thread, threads, scratch); break;

@@ -44,6 +44,8 @@ export type Session = {
    * clamped elements of such positions were counted where they were computed.
    */
   reuse(tokens: ArrayLike<number>): number;
+  /** Sets memory aside for every position up to `contextLength`, or throws `memory_exhausted` and takes none. */
+  reserve(): void;
   /** Forgets positions from `length` on; appending them again gives the same bits. */
   truncate(length: number): void;
   /** Frees what the session holds; it must not be used afterwards. */

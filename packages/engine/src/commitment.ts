@@ -122,9 +122,9 @@ export function encodeBounds({ config }: EngineModel): Uint8Array {
 export const boundsHash = (model: EngineModel, hash: HashFunction): Uint8Array =>
   hash(encodeBounds(model));
 
-/** The matrix is fetched when the first leaf is, and let go with the last: it may be a large part of memory. */
-function* matrixLeaves(fetch: () => W8Matrix): Iterable<Uint8Array> {
-  const matrix = fetch();
+/** The matrix is taken with the first leaf and let go with the last: it may be a large part of memory. */
+function* matrixLeaves(take: () => W8Matrix): Iterable<Uint8Array> {
+  const matrix = take();
   yield header({ kind: 'W8', rows: matrix.rows, cols: matrix.cols, exponent: matrix.exponent });
   for (let row = 0; row < matrix.rows; row++) {
     for (let from = 0; from < matrix.cols; from += LEAF_COLUMNS) {

@@ -1,6 +1,7 @@
 /**
- * What a model of a Llama-like family is before its weights: sizes and the few numbers that the arithmetic needs. Limits here are
- * those of the overflow proofs in `docs/reference/arithmetic.md`, section 5; outside them the engine refuses to start.
+ * What a model of a Llama-like family is before its weights: sizes and the few numbers that the arithmetic needs.
+ * Limits here are those of the overflow proofs in `docs/reference/arithmetic.md`, section 5; outside them the engine
+ * refuses to start.
  */
 import { EngineError } from './engine-error.js';
 import type { FamilyName } from './families.js';

@@ -1,7 +1,7 @@
 /**
- * How much room a model's residual stream has on its grid: fraction bits leave range, and an element beyond the range is
- * clamped, which damages the model in silence if nobody looks. Looks at a sample of tokens, so it can find too little
- * room but never prove enough; sessions go on counting (`Session.saturationCount`).
+ * How much room a model's residual stream has on its grid: fraction bits take range, and an element beyond the range
+ * is clamped, which damages the model in silence if nobody looks. It looks at a sample of tokens, so it can find too
+ * little room but never prove enough; sessions go on counting (`Session.saturationCount`).
  */
 import type { Backend } from './backend.js';
 import type { EngineModel } from './engine-model.js';

@@ -48,11 +48,20 @@ export const GRAMMAR_SYMBOLS_MAX = 61_440;
 /** Counted repetitions of one part: each step takes a rule. */
 export const GRAMMAR_REPEAT_MAX = 512;
 
-/** Ways in which a text may be read at once; JSON needs a handful. */
-export const GRAMMAR_STACKS_MAX = 1_024;
+/** Ways in which a text may be read at once; JSON needs a handful, a list of choices one for each. */
+export const GRAMMAR_STACKS_MAX = 4_096;
 
 /** States of one grammar's automaton, some hundred bytes each. */
 export const GRAMMAR_STATES_MAX = 131_072;
+
+/** Shortest text of a rule: as long as the longest answer, whose tokens have at least one byte each. */
+export const GRAMMAR_TEXT_BYTES_MAX = 131_072;
+
+/** Positions that an automaton looks at to find its states: half a second; JSON takes some thousand. */
+export const GRAMMAR_STEPS_MAX = 1_000_000;
+
+/** UTF-16 units of a JSON schema, printed. */
+export const SCHEMA_LENGTH_MAX = 65_536;
 
 /** Masks kept per grammar, four bytes per id and state. */
 export const GRAMMAR_MASKS_BYTES_MAX = 16_777_216;

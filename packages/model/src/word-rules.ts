@@ -23,7 +23,10 @@ const WORD_RULES: ReadonlyMap<string, WordRule> = new Map([
   ['gpt-2', { patterns: [GPT2], wholeWords: false }],
   ['smollm', { patterns: ['\\p{N}', GPT2], wholeWords: false }],
   ['qwen2', { patterns: [modern('\\p{N}')], wholeWords: false }],
+  ['deepseek-r1-qwen', { patterns: [modern('\\p{N}')], wholeWords: false }],
   ['llama-bpe', { patterns: [modern('\\p{N}{1,3}')], wholeWords: true }],
+  // SmolLM3 and others that took Llama 3's words and merge all of them.
+  ['smaug-bpe', { patterns: [modern('\\p{N}{1,3}')], wholeWords: false }],
 ]);
 
 /** The rule with this name. */

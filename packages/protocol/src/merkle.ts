@@ -96,11 +96,18 @@ export function extendFrontier(frontier: Frontier, data: Uint8Array): Frontier {
   return { count: frontier.count + 1, peaks };
 }
 
+/** Roots by frontier: who signs or checks a voucher asks for the same one several times. */
+const roots = new WeakMap<Frontier, Hex>();
+
 /** Root of all leaves so far. */
 export function frontierRoot(frontier: Frontier): Hex {
+  const known = roots.get(frontier);
+  if (known !== undefined) return known;
   let top: Uint8Array | undefined;
   for (const peak of frontier.peaks) {
     if (peak !== null) top = top === undefined ? fromHex(peak) : hashNode(fromHex(peak), top);
   }
-  return toHex(sealRoot(frontier.count, top ?? EMPTY_TOP));
+  const root = toHex(sealRoot(frontier.count, top ?? EMPTY_TOP));
+  roots.set(frontier, root);
+  return root;
 }

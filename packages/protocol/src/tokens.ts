@@ -42,8 +42,8 @@ export function commitTokens(salt: Hex, ids: readonly number[]): Hex {
 export const firstStreamHead = (id: Hex): Hex => toHex(keccak(fromHex(id)));
 
 /**
- * h_i = H(h_{i-1} ‖ uint32 count ‖ uint32 id … ‖ detail): `count` is the number of tokens including these, `detail` what
- * the job asked for about them (log probabilities), usually nothing.
+ * h_i = H(h_{i-1} ‖ uint32 count ‖ uint32 id … ‖ detail): `count` is the number of tokens including these, `detail`
+ * what the job asked for about them (log probabilities), or an embedding; usually nothing.
  */
 export const nextStreamHead = (
   previous: Hex,
@@ -53,12 +53,6 @@ export const nextStreamHead = (
 ): Hex => toHex(keccak(concat([fromHex(previous), bigEndian(count, 4), encodeIds(ids), detail])));
 
 const NO_BYTES = new Uint8Array(0);
-
-/** An embedding's bytes, four per element, as the ids that {@link commitTokens} takes. */
-export function wordsOf(bytes: Uint8Array): readonly number[] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  return Array.from({ length: bytes.length >> 2 }, (_, index) => view.getUint32(4 * index));
-}
 
 const TRACE_KEY_LABEL = new TextEncoder().encode('assay trace');
 

@@ -1,7 +1,7 @@
 /**
- * One side of a comparison in a process of its own: it answers one task at a time, one line of JSON each way, and sleeps
- * in between, so that the other side has the machine. Each answer says how long the task took on the clock and on
- * processors.
+ * One side of a comparison in a process of its own: it answers one task at a time, one line of JSON each way, and
+ * sleeps in between, so that the other side has the machine. Each answer says how long the task took on the clock and
+ * on processors.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface, type Interface } from 'node:readline';

@@ -1,7 +1,7 @@
 /**
- * A Llama in floating point, for comparison only: the same weights (or unquantised ones) with activations that are never
- * rounded to integers. Weights are float32, everything else is computed in doubles, so its own error is far below what is
- * measured. Written from the architecture, not from our ops; it knows no file.
+ * A Llama in floating point, for comparison only: the same weights (or unquantised ones) with activations that are
+ * never rounded to integers. Weights are float32, everything else is computed in doubles, so its own error is far
+ * below what is measured. Written from the architecture, not from our ops; it knows no file.
  */
 import type { EngineModel, ModelConfig, W8Matrix } from '@assay/engine';
 

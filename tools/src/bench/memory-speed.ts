@@ -1,6 +1,6 @@
 /**
- * Bytes per second that threads read from memory, by looking for a byte that is not there (the C library's memchr, which
- * reads with the widest vectors). Decoding cannot be faster than this divided by the size of the weights.
+ * Bytes per second that threads read from memory, by looking for a byte that is not there (the C library's memchr,
+ * which reads with the widest vectors). Decoding cannot be faster than this divided by the size of the weights.
  */
 import { Worker } from 'node:worker_threads';
 

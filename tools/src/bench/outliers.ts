@@ -1,7 +1,7 @@
 /**
- * Outlier channels, as large models have them: a few channels of the normalised row, and of the feed-forward's inner row,
- * are made a hundred times larger, and the weights that read them a hundred times smaller. In real numbers nothing
- * changes; for 8-bit activations with one scale per row it is the worst case.
+ * Outlier channels, as large models have them: a few channels of the normalised row, and of the feed-forward's inner
+ * row, are made a hundred times larger, and the weights that read them a hundred times smaller. In real numbers
+ * nothing changes; for 8-bit activations with one scale per row it is the worst case.
  */
 import type { FloatModel } from './float-model.js';
 

@@ -1,7 +1,7 @@
 /**
- * llama.cpp on a model file and token sequences: reads `{file, sequences}` from the file named as its argument and writes
- * the logits of every position as float32, row after row, to the second. A process of its own, so that the bench runs
- * without it too.
+ * llama.cpp on a model file and token sequences: reads `{file, sequences}` from the file named as its argument and
+ * writes the logits of every position as float32, row after row, to the second. A process of its own, so that the
+ * bench runs without it too.
  */
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { loadLlamaModel } from './llama.js';

@@ -1,9 +1,8 @@
 /**
- * What exactness costs in quality: perplexity and first choices of the integer engine against the same 8-bit weights with
- * float activations, against the unquantised weights where they exist, and beside llama.cpp on the same file. On the
- * shipped model, on a checkpoint of its training (`--checkpoint FILE`), on a larger model that `--larger` trains, and on
- * each with outlier channels. The text is the evaluation of
- * the shipped model, which training never saw.
+ * What exactness costs in quality: perplexity and first choices of the integer engine against the same 8-bit weights
+ * with float activations, against the unquantised weights where they exist, and beside llama.cpp on the same file. On
+ * the shipped model, on a checkpoint of its training (`--checkpoint FILE`), on a larger model that `--larger` trains,
+ * and on each with outlier channels. The text is the evaluation of the shipped model, which training never saw.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,6 +1,7 @@
 /**
- * A model file of about 135 million random weights in Q8_0, for speed alone: neither engine's arithmetic cares what the
- * weights say. Made once into the system's temporary folder; the same bytes everywhere, as all comes from one seed.
+ * A model file of about 135 million random weights in Q8_0, for speed alone: neither engine's arithmetic cares what
+ * the weights say. Made once into the system's temporary folder; the same bytes everywhere, as all comes from one
+ * seed.
  */
 import { existsSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,6 +1,6 @@
 /**
- * Models whose unquantised weights are at hand, because our trainer made them: the shipped recipe's last checkpoint, or a
- * model more than twice its size that is trained for this comparison alone. Checkpoints make both resumable.
+ * Models whose unquantised weights are at hand, because our trainer made them: the shipped recipe's last checkpoint,
+ * or a model more than twice its size that is trained for this comparison alone. Checkpoints make both resumable.
  */
 import { mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

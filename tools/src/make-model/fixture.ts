@@ -14,6 +14,8 @@ export const TINY_RECIPE: Recipe = {
   groups: 3,
   warmupSteps: 2,
   decaySteps: 10,
+  polishSteps: 0,
+  polishRate: 0,
   peakRate: 3e-3,
   weightDecay: 0.1,
 };

@@ -11,7 +11,7 @@ import { readText, readVectors, TINY_RECIPE, tinyTraining } from './fixture.js';
 import { createRandom } from './random.js';
 import { RECIPE, TOKENIZER_DIALOGUES } from './recipe.js';
 import { countParameters } from './shape.js';
-import { initialise, loadGroups, parametersOf, rateAt, train } from './train.js';
+import { initialise, loadGroups, parametersOf, type Recipe, rateAt, train } from './train.js';
 import { hashOf } from './vectors.js';
 
 const library = readText();
@@ -98,6 +98,23 @@ describe('train', () => {
     }
   });
 
+  it('goes on from a checkpoint of another ending only if it came by the same rates', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'assay-train-'));
+    try {
+      const checkpoint = join(folder, 'checkpoint');
+      const saved = { ...tinyTraining(library, 2), checkpoint, checkpointEverySteps: 2 };
+      const two = hashOf(await train({ ...saved, stopAfter: 2 }));
+      const found = async (ending: Partial<Recipe>): Promise<string> =>
+        hashOf(await train({ ...saved, recipe: { ...TINY_RECIPE, ...ending }, stopAfter: 0 }));
+      expect(await found({ steps: 40 })).toBe(two);
+      expect(await found({ steps: 25, polishSteps: 5, polishRate: 1e-3 })).toBe(two);
+      // Its rate would have fallen in the second step already, so it begins anew.
+      expect(await found({ decaySteps: 20 })).not.toBe(two);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
   it('takes the first step of the shipped recipe to the committed bits', async () => {
     const { seed, shape } = RECIPE;
     const texts = sampleTexts(library, seed, TOKENIZER_DIALOGUES);
@@ -112,10 +129,22 @@ describe('train', () => {
 });
 
 describe('rateAt', () => {
+  const { steps, warmupSteps, decaySteps, polishSteps, polishRate, peakRate } = RECIPE;
+  const polishFrom = steps - polishSteps;
+
   it('rises, stays and falls to nearly zero', () => {
-    expect(rateAt(RECIPE, 0)).toBeCloseTo(RECIPE.peakRate / RECIPE.warmupSteps, 12);
-    expect(rateAt(RECIPE, RECIPE.warmupSteps)).toBe(RECIPE.peakRate);
-    expect(rateAt(RECIPE, RECIPE.steps - RECIPE.decaySteps)).toBe(RECIPE.peakRate);
-    expect(rateAt(RECIPE, RECIPE.steps - 1)).toBeCloseTo(RECIPE.peakRate / RECIPE.decaySteps, 12);
+    expect(rateAt(RECIPE, 0)).toBeCloseTo(peakRate / warmupSteps, 12);
+    expect(rateAt(RECIPE, warmupSteps)).toBe(peakRate);
+    expect(rateAt(RECIPE, polishFrom - decaySteps)).toBe(peakRate);
+    expect(rateAt(RECIPE, polishFrom - 1)).toBeCloseTo(peakRate / decaySteps, 12);
+  });
+
+  it('falls once more in the polish, and not at all without one', () => {
+    expect(rateAt(RECIPE, polishFrom)).toBe(polishRate);
+    expect(rateAt(RECIPE, steps - 1)).toBeCloseTo(polishRate / polishSteps, 12);
+    const plain = { ...RECIPE, steps: polishFrom, polishSteps: 0, polishRate: 0 };
+    for (let step = 0; step < polishFrom; step += 97) {
+      expect(rateAt(plain, step)).toBe(rateAt(RECIPE, step));
+    }
   });
 });

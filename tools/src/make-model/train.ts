@@ -18,8 +18,11 @@ export type Recipe = {
   readonly steps: number;
   readonly groups: number;
   readonly warmupSteps: number;
-  /** Length of the final fall of the rate to zero. */
+  /** Length of the fall of the rate to zero, which ends where the polish begins. */
   readonly decaySteps: number;
+  /** A second, short fall at the very end, from a lower rate. */
+  readonly polishSteps: number;
+  readonly polishRate: number;
   readonly peakRate: number;
   readonly weightDecay: number;
 };
@@ -84,12 +87,16 @@ export async function train(training: Training): Promise<Float32Array> {
 
 /**
  * Learning rate of a step: a linear rise, a plateau, a linear fall to zero (Hägele et al., "Scaling
- * Laws and Compute-Optimal Training Beyond Fixed Training Durations"). Before the fall it does not
- * depend on the number of steps, so a run may be made longer without starting again.
+ * Laws and Compute-Optimal Training Beyond Fixed Training Durations"), then the polish. Before the
+ * fall it does not depend on the number of steps, so a run may be made longer without starting again.
  */
 export function rateAt(recipe: Recipe, step: number): number {
+  const polishFrom = recipe.steps - recipe.polishSteps;
+  if (step >= polishFrom) {
+    return (recipe.polishRate * (recipe.steps - step)) / recipe.polishSteps;
+  }
   const rise = (step + 1) / recipe.warmupSteps;
-  const fall = (recipe.steps - step) / recipe.decaySteps;
+  const fall = (polishFrom - step) / recipe.decaySteps;
   return recipe.peakRate * Math.min(rise, 1, fall);
 }
 
@@ -160,24 +167,25 @@ function power(base: number, exponent: number): number {
 
 /** What a checkpoint depends on, but for the end of the schedule. */
 function fingerprint(training: Training): string {
-  const { steps: _steps, decaySteps: _decay, ...recipe } = training.recipe;
+  const { steps: _0, decaySteps: _1, polishSteps: _2, polishRate: _3, ...recipe } = training.recipe;
   const facts = [recipe, training.library.intents, training.tokenizer.merges];
   return createHash('sha256').update(JSON.stringify(facts)).digest('hex');
 }
 
-type CheckpointHead = {
-  readonly fingerprint: string;
-  readonly step: number;
-  readonly steps: number;
-  readonly decaySteps: number;
-};
+/** Fields of a recipe that say how a schedule ends. */
+type Ending = Pick<Recipe, 'steps' | 'decaySteps' | 'polishSteps' | 'polishRate'>;
 
-/** Whether a training with this recipe would have come through the checkpoint. */
+type CheckpointHead = Ending & { readonly fingerprint: string; readonly step: number };
+
+/** Whether a training with this recipe would have come through the checkpoint: by the same rates. */
 function fits(head: CheckpointHead, training: Training): boolean {
-  const { steps, decaySteps } = training.recipe;
   if (head.fingerprint !== fingerprint(training)) return false;
-  if (head.steps === steps && head.decaySteps === decaySteps) return true;
-  return head.step <= Math.min(steps - decaySteps, head.steps - head.decaySteps);
+  const { recipe } = training;
+  const taken = { ...recipe, ...head };
+  for (let step = 0; step < head.step; step++) {
+    if (rateAt(taken, step) !== rateAt(recipe, step)) return false;
+  }
+  return true;
 }
 
 function stateOf(crew: Crew): Uint8Array {
@@ -187,8 +195,9 @@ function stateOf(crew: Crew): Uint8Array {
 
 function saveCheckpoint(crew: Crew, training: Training, step: number): void {
   if (training.checkpoint === undefined) return;
-  const { steps, decaySteps } = training.recipe;
-  const head: CheckpointHead = { fingerprint: fingerprint(training), step, steps, decaySteps };
+  const { steps, decaySteps, polishSteps, polishRate } = training.recipe;
+  const ending: Ending = { steps, decaySteps, polishSteps, polishRate };
+  const head: CheckpointHead = { fingerprint: fingerprint(training), step, ...ending };
   const line = Buffer.from(`${JSON.stringify(head)}\n`);
   writeFileSync(`${training.checkpoint}.new`, Buffer.concat([line, stateOf(crew)]));
   renameSync(`${training.checkpoint}.new`, training.checkpoint);

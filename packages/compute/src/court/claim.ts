@@ -30,6 +30,8 @@ export type Dispute = {
   readonly phase: number;
   /** Walks that the challenger may still ask for. */
   readonly walks: number;
+  /** Positions that the trace must have. */
+  readonly positions: number;
   /** Seconds that a side has left for all its moves. */
   readonly challengerTime: number;
   readonly providerTime: number;
@@ -98,6 +100,7 @@ export const phaseOf = ({ phase }: Pick<Dispute, 'phase'>): Phase => PHASES[phas
 export const openedDispute = (
   opened: Pick<Dispute, 'jobId' | 'challenger' | 'provider' | 'receiptHash'> & {
     readonly openedAt: bigint;
+    readonly positions: number;
   },
   terms: CourtTerms,
 ): Dispute => ({
@@ -106,6 +109,7 @@ export const openedDispute = (
   provider: opened.provider,
   phase: PHASES.indexOf('answering'),
   walks: WALKS_MAX - 1,
+  positions: opened.positions,
   challengerTime: terms.clock,
   providerTime: terms.clock,
   movedAt: opened.openedAt,

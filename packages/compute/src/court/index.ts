@@ -1,4 +1,5 @@
 export * from './claim.js';
 export * from './descent.js';
 export * from './events.js';
+export * from './forced-trace.js';
 export * from './phase.js';

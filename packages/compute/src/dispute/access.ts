@@ -22,10 +22,8 @@ import {
   tileLeaf,
 } from '@assay/engine';
 import type { Sampler } from '@assay/protocol';
+import type { Seal } from './source.js';
 import type { ProofNumbers } from './trace-proof.js';
-
-/** What was sealed into a root: its count, and the hash above the leaves. */
-export type Seal = { readonly count: number; readonly top: Uint8Array };
 
 /** Raw reading; openings stand in a proof in the order in which a kind asks for them. */
 export type Access = {

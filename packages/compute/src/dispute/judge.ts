@@ -72,42 +72,19 @@ function checkDescriptor({ signed, graph, proof }: JudgeOptions): void {
 }
 
 /** Reads the openings of a proof in their order and folds each to its root. */
-function proofAccess({ signed, graph, proof, hash }: JudgeOptions, job: TraceJob): Access {
-  let [positions, rows, others] = [0, 0, 0];
-  const places: { readonly t: number; readonly root: Uint8Array }[] = [];
+function proofAccess(options: JudgeOptions, job: TraceJob): Access {
+  const { signed, graph, proof, hash } = options;
+  let [rows, others] = [0, 0];
+  const places = openedPlaces(options, job);
+  const weights: OpenedWeight = { root: undefined };
   const nextRow = () => required(proof.rows[rows++], 'a row is missing');
   const nextOther = () => required(proof.others[others++], 'an opening is missing');
-  const opened = new Map<string, Uint8Array>();
-  const weights: OpenedWeight = { root: undefined };
-  /** Checks that a root is row `address` of an opened position; a row opened before needs no path. */
-  const checkRow = (address: RowAddress, position: number, root: Uint8Array, path: Hex[]) => {
-    const key = `${position} ${address.node}`;
-    const known = opened.get(key);
-    opened.set(key, root);
-    if (known !== undefined && path.length === 0) {
-      check(sameBytes(known, root), 'a row is not the one opened before', address.node);
-      return;
-    }
-    const place = places[position]!;
-    const width = rowCount(graph, job, address.t);
-    const tree = { width, path: path.map(fromHex) };
-    const shown = rootOfNode({ hash: root, index: address.node }, tree, hash);
-    check(shown !== undefined && sameBytes(shown, place.root), 'a row is not there', address.node);
-  };
   const sealOf = (opening: Opening) => {
     const [count, top] = [Number(opening.count), fromHex(opening.data)];
     return { count, top, root: sealRoot(count, top, hash) };
   };
   return {
-    position(t) {
-      const opening = required(proof.positions[positions++], 'a position is missing');
-      const place = { root: fromHex(opening.root), salt: fromHex(opening.salt) };
-      const tree = { width: tracePositions(job), path: opening.path.map(fromHex) };
-      const shown = rootOfNode({ hash: positionNode(place, hash), index: t }, tree, hash);
-      const fits = shown !== undefined && toHex(shown) === signed.traceRoot;
-      check(fits, 'a position is not under the trace', t);
-      return places.push({ t, root: place.root }) - 1;
-    },
+    position: places.open,
     salt: (position) => fromHex(proof.positions[position]!.salt),
     leaves(address, position, run) {
       const opening = nextRow();
@@ -117,26 +94,22 @@ function proofAccess({ signed, graph, proof, hash }: JudgeOptions, job: TraceJob
         splitRun(data, run, (leaf) => leafBytes(layout, leaf)),
         hash,
       );
-      const path = opening.path.map(fromHex);
-      const fold = foldRun(
-        { nodes, first: run.first },
-        { width: Number(opening.count), path },
-        hash,
-      );
+      const tree = { width: Number(opening.count), path: opening.path.map(fromHex) };
+      const fold = foldRun({ nodes, first: run.first }, tree, hash);
       check(fold !== undefined, 'leaves do not fold', run.first);
-      const root = sealRoot(Number(opening.count), fold!.top, hash);
-      checkRow(address, position, root, opening.path.slice(fold!.used));
+      const root = sealRoot(tree.width, fold!.top, hash);
+      places.checkRow(address, position, { root, path: tree.path.slice(fold!.used) });
       return data;
     },
     rowSeal(address, position) {
       const opening = nextRow();
       const seal = sealOf(opening);
-      checkRow(address, position, seal.root, [...opening.path]);
+      places.checkRow(address, position, { root: seal.root, path: opening.path.map(fromHex) });
       return seal;
     },
     positionSeal(position) {
       const seal = sealOf(nextOther());
-      check(sameBytes(seal.root, places[position]!.root), 'the seal is another one', position);
+      check(sameBytes(seal.root, places.root(position)), 'the seal is another one', position);
       return seal;
     },
     traceSeal() {
@@ -145,22 +118,64 @@ function proofAccess({ signed, graph, proof, hash }: JudgeOptions, job: TraceJob
       return seal;
     },
     weightLeaf: (leaf) => openWeight({ signed, graph, proof, weights, opening: nextOther() }, leaf),
-    tokenLeaf(of, leaf) {
-      const opening = nextOther();
-      const [root, count] =
-        of === 'input'
-          ? [signed.inputRoot, signed.inputCount]
-          : [signed.outputRoot, signed.outputCount];
-      const width = Math.ceil(count / TOKENS_PER_LEAF);
-      check(opensTo(root, opening, { index: leaf, width }), 'the token is not there', leaf);
-      return fromHex(opening.data);
-    },
+    tokenLeaf: (of, leaf) => openToken(signed, nextOther(), { of, leaf }),
     traceKey() {
       const { data } = nextOther();
       check(toHex(keccak(fromHex(data))) === signed.traceKeyHash, 'it is another key', '');
       return fromHex(data);
     },
   };
+}
+
+/** The positions of a proof, opened one after the other, and rows under them. */
+function openedPlaces({ signed, graph, proof, hash }: JudgeOptions, job: TraceJob) {
+  const roots: Uint8Array[] = [];
+  const rows = new Map<string, Uint8Array>();
+  return {
+    root: (position: number): Uint8Array => roots[position]!,
+    open(t: number): number {
+      const opening = required(proof.positions[roots.length], 'a position is missing');
+      const place = { root: fromHex(opening.root), salt: fromHex(opening.salt) };
+      const tree = { width: tracePositions(job), path: opening.path.map(fromHex) };
+      const shown = rootOfNode({ hash: positionNode(place, hash), index: t }, tree, hash);
+      const fits = shown !== undefined && toHex(shown) === signed.traceRoot;
+      check(fits, 'a position is not under the trace', t);
+      return roots.push(place.root) - 1;
+    },
+    /** Checks that a root is row `address` of an opened position; a row opened before needs no path. */
+    checkRow(
+      address: RowAddress,
+      position: number,
+      { root, path }: { readonly root: Uint8Array; readonly path: readonly Uint8Array[] },
+    ): void {
+      const key = `${position} ${address.node}`;
+      const known = rows.get(key);
+      if (known !== undefined && path.length === 0) {
+        check(sameBytes(known, root), 'a row is not the one opened before', address.node);
+        return;
+      }
+      rows.set(key, root);
+      const tree = { width: rowCount(graph, job, address.t), path };
+      const shown = rootOfNode({ hash: root, index: address.node }, tree, hash);
+      const fits = shown !== undefined && sameBytes(shown, roots[position]!);
+      check(fits, 'a row is not there', address.node);
+    },
+  };
+}
+
+/** Opens a leaf of the prompt or of the answer. */
+function openToken(
+  signed: DisputeCase,
+  opening: Opening,
+  { of, leaf }: { readonly of: 'input' | 'output'; readonly leaf: number },
+): Uint8Array {
+  const [root, count] =
+    of === 'input'
+      ? [signed.inputRoot, signed.inputCount]
+      : [signed.outputRoot, signed.outputCount];
+  const width = Math.ceil(count / TOKENS_PER_LEAF);
+  check(opensTo(root, opening, { index: leaf, width }), 'the token is not there', leaf);
+  return fromHex(opening.data);
 }
 
 /** Leaves of a run by their lengths; a single leaf may have any length. */

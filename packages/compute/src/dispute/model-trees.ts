@@ -32,11 +32,10 @@ export const openLeaf = (tree: LeafTree, index: number, hash: HashFunction = kec
 
 export type ModelTrees = {
   readonly descriptor: (node: number) => Opening;
-  /** Leaf of a weight, by the weight's number in the graph. */
+  /** Leaf of a weight, by the weight's number in the graph; only a proof's first one leads on to the root of all. */
   readonly weightLeaf: (
     weight: number,
-    leaf: number,
-    isFirst: boolean,
+    options: { readonly leaf: number; readonly isFirst: boolean },
   ) => { readonly opening: Opening; readonly data: Uint8Array };
 };
 
@@ -52,7 +51,7 @@ export function modelTrees(model: EngineModel): ModelTrees {
   let roots: readonly Uint8Array[] | undefined;
   return {
     descriptor: (node) => openLeaf(graph, 1 + node),
-    weightLeaf(weight, leaf, isFirst) {
+    weightLeaf(weight, { leaf, isFirst }) {
       roots ??= tensorRows(model).map(({ leaves }) =>
         hashLeafData(nodeRoot(leafNodes([...leaves], keccak), keccak), keccak),
       );

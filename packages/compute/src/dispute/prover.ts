@@ -9,7 +9,6 @@ import {
   nodeTop,
   type PositionRoot,
   positionNode,
-  provePath,
   type RowAddress,
   type Run,
   type TraceJob,
@@ -27,7 +26,7 @@ import type { Access } from './access.js';
 import { traceJob } from './case.js';
 import { TRACE_KINDS, type TraceKind } from './kinds/index.js';
 import { leafTree, type ModelTrees, openLeaf } from './model-trees.js';
-import type { TraceSource } from './source.js';
+import { type Seal, siblingsOf, type TraceSource } from './source.js';
 import type { Opening, ProofNumbers, TraceProof } from './trace-proof.js';
 
 /** A kind with the numbers that it is tried with. */
@@ -51,7 +50,7 @@ export type Examined = { readonly guilty: boolean; readonly open: () => Promise<
 
 export async function examineCharge(options: ProverOptions, charge: Charge): Promise<Examined> {
   const positions = await options.source.positions();
-  const known: Known = { positions, rows: new Map(), leaves: new Map() };
+  const known: Known = { positions, rows: new Map(), leaves: new Map(), seals: new Map() };
   for (;;) {
     try {
       const { guilty, notes } = runRule(options, charge, known);
@@ -77,6 +76,8 @@ type Known = {
   readonly positions: readonly PositionRoot[];
   readonly rows: Map<number, readonly Uint8Array[]>;
   readonly leaves: Map<string, readonly Uint8Array[]>;
+  /** Seals of trees whose nodes are not all known. */
+  readonly seals: Map<string, Seal>;
 };
 
 /** Thrown through a rule when it reads what has not been fetched. */
@@ -90,8 +91,12 @@ class NotFetched extends Error {
 
   async fetch(source: TraceSource, known: Known): Promise<void> {
     const { t, node } = this.address;
+    const key = node === undefined ? `${t}` : `${t} ${node}`;
+    const tree = node === undefined ? ({ tree: 'rows', t } as const) : ({ tree: 'leaves', t, node } as const);
     if (node === undefined) known.rows.set(t, await source.rows(t));
-    else known.leaves.set(`${t} ${node}`, await source.leaves(t, node));
+    else known.leaves.set(key, await source.leaves(t, node));
+    const seal = await source.seal?.(tree);
+    if (seal !== undefined) known.seals.set(key, seal);
   }
 }
 
@@ -132,8 +137,8 @@ function noteAccess(
     top: nodeTop(nodes, hash),
   });
   let weightsOpened = 0;
-  const noteSeal = (nodes: readonly Uint8Array[]) => {
-    const seal = sealed(nodes);
+  const noteSeal = (nodes: readonly Uint8Array[], known?: Seal) => {
+    const seal = known ?? sealed(nodes);
     notes.others.push({ data: toHex(seal.top), count: BigInt(seal.count), path: [] });
     return seal;
   };
@@ -146,21 +151,24 @@ function noteAccess(
       return concat(leaves.slice(run.first, run.first + run.count));
     },
     rowSeal({ t, node }, position) {
-      const nodes = leafNodes(leavesAt({ t, node }), hash);
+      const leaves = leavesAt({ t, node });
       notes.rows.push({ t, node, position, run: 'seal' });
-      return sealed(nodes);
+      return known.seals.get(`${t} ${node}`) ?? sealed(leafNodes(leaves, hash));
     },
     positionSeal(position) {
       const t = notes.positions[position]!;
       const rows = known.rows.get(t);
       if (rows === undefined) throw new NotFetched({ t });
-      return noteSeal(rows);
+      return noteSeal(rows, known.seals.get(`${t}`));
     },
     traceSeal: () => noteSeal(known.positions.map((position) => positionNode(position, hash))),
     weightLeaf(leaf) {
       const weight = model.graph.nodes[charge.node]!.weights[0]!;
       // Of a proof's openings of one weight, only the first leads on to the root of all.
-      const { opening, data } = trees.weightLeaf(weight, leaf, weightsOpened++ === 0);
+      const { opening, data } = trees.weightLeaf(weight, {
+        leaf,
+        isFirst: weightsOpened++ === 0,
+      });
       notes.others.push(opening);
       return data;
     },
@@ -199,11 +207,15 @@ async function openAll(options: ProverOptions, charge: Charge, notes: Notes): Pr
   return {
     ...{ position: t, node, head, index, part },
     descriptor: trees.descriptor(node),
-    positions: notes.positions.map((at) => ({
-      root: toHex(all[at]!.root),
-      salt: toHex(all[at]!.salt),
-      path: provePath(nodes, { first: at, count: 1 }, hash).map(toHex),
-    })),
+    positions: await Promise.all(
+      notes.positions.map(async (at) => ({
+        root: toHex(all[at]!.root),
+        salt: toHex(all[at]!.salt),
+        path: (
+          await siblingsOf(options, { tree: 'positions' }, { nodes, run: { first: at, count: 1 } })
+        ).map(toHex),
+      })),
+    ),
     rows,
     others: notes.others,
   };
@@ -211,17 +223,20 @@ async function openAll(options: ProverOptions, charge: Charge, notes: Notes): Pr
 
 /** Leaves of a row; of a proof's openings of one row, only the first leads on to the position's root. */
 async function openRow(
-  { source, hash }: ProverOptions,
+  options: ProverOptions,
   { t, node, run }: Notes['rows'][number],
   isFirst: boolean,
 ): Promise<Opening> {
+  const { source, hash } = options;
   const leaves = await source.leaves(t, node);
-  const nodes = leafNodes(leaves, hash);
-  const place = { first: node, count: 1 };
-  const above = isFirst ? provePath(await source.rows(t), place, hash).map(toHex) : [];
-  const count = BigInt(nodes.length);
-  if (run === 'seal') return { data: toHex(nodeTop(nodes, hash)), count, path: above };
-  const path = [...provePath(nodes, run, hash).map(toHex), ...above];
+  const rows = { nodes: await source.rows(t), run: { first: node, count: 1 } };
+  const above = isFirst ? (await siblingsOf(options, { tree: 'rows', t }, rows)).map(toHex) : [];
+  const tree = { tree: 'leaves', t, node } as const;
+  const seal = await source.seal?.(tree);
+  const nodes = seal === undefined ? leafNodes(leaves, hash) : [];
+  const count = BigInt(seal?.count ?? nodes.length);
+  if (run === 'seal') return { data: toHex(seal?.top ?? nodeTop(nodes, hash)), count, path: above };
+  const path = [...(await siblingsOf(options, tree, { nodes, run })).map(toHex), ...above];
   return { data: toHex(concat(leaves.slice(run.first, run.first + run.count))), count, path };
 }
 

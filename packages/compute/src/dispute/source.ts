@@ -7,6 +7,8 @@ import {
   leavesRoot,
   nodeRoot,
   type PositionRoot,
+  provePath,
+  type Run,
   type Trace,
   traceRoot,
 } from '@assay/engine';
@@ -20,7 +22,27 @@ export type TraceSource = {
   readonly rows: (t: number) => Promise<readonly Uint8Array[]>;
   /** Leaves of the row of `node` at position `t`. */
   readonly leaves: (t: number, node: number) => Promise<readonly Uint8Array[]>;
+  /** Siblings of a run, where the nodes of a tree are not all known (`court/forced-trace.ts`). */
+  readonly siblings?: (tree: TreeName, run: Run) => Promise<readonly Uint8Array[]>;
+  readonly seal?: (tree: TreeName) => Promise<Seal>;
 };
+
+/** One of the trees of a trace. */
+export type TreeName =
+  | { readonly tree: 'positions' }
+  | { readonly tree: 'rows'; readonly t: number }
+  | { readonly tree: 'leaves'; readonly t: number; readonly node: number };
+
+/** What was sealed into a root: its count, and the hash above the leaves. */
+export type Seal = { readonly count: number; readonly top: Uint8Array };
+
+/** Siblings of a run of `nodes`, from the source if it knows better. */
+export const siblingsOf = async (
+  { source, hash }: { readonly source: TraceSource; readonly hash: HashFunction },
+  tree: TreeName,
+  { nodes, run }: { readonly nodes: readonly Uint8Array[]; readonly run: Run },
+): Promise<readonly Uint8Array[]> =>
+  (await source.siblings?.(tree, run)) ?? provePath(nodes, run, hash);
 
 /** A trace of one's own as a source. */
 export const sourceOf = (trace: Trace): TraceSource => ({
@@ -35,6 +57,8 @@ export const sourceOf = (trace: Trace): TraceSource => ({
  * made to answer on chain. Answers are remembered.
  */
 export function checkedSource(source: TraceSource, hash: HashFunction): TraceSource {
+  // What was shown on chain is checked by the court, and not all of it is there to fold.
+  if (source.siblings !== undefined) return source;
   const known = new Map<string, Promise<readonly unknown[]>>();
   const once = <T>(key: string, ask: () => Promise<readonly T[]>): Promise<readonly T[]> => {
     const answer = known.get(key) ?? ask();

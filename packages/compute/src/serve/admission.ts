@@ -105,14 +105,14 @@ async function resumeLane(
   return paid;
 }
 
-async function reserve(provider: Provider, { job, channel }: JobRequest): Promise<void> {
+async function reserve(provider: Provider, { job }: JobRequest): Promise<void> {
   const cost = jobPriceUp(job, job.inputCount, job.outputCountMax);
   const before = provider.reserved.get(job.channelId) ?? 0n;
   provider.reserved.set(job.channelId, before + cost);
   try {
     const stored = provider.store.committed(job.channelId);
     const needed = stored + (provider.reserved.get(job.channelId) ?? 0n);
-    const state = await provider.readChannel(channel, needed);
+    const state = await provider.readChannel(job.channelId, needed);
     if (state.withdrawing) throw errors.channelUnfit('a withdrawal is under way', job.channelId);
     const claimedElsewhere = state.totalClaimed > stored ? state.totalClaimed - stored : 0n;
     const missing = needed + claimedElsewhere - state.balance;

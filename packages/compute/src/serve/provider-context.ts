@@ -77,7 +77,7 @@ export type ProviderContext = {
   readonly market: Market;
   readonly models: ReadonlyMap<Hex, ServedModel>;
   /** State of a channel; it may be some seconds old as long as its balance is `needed` or more. */
-  readonly readChannel: (config: ChannelConfig, needed: bigint) => Promise<FundedChannel>;
+  readonly readChannel: (channelId: Hex, needed: bigint) => Promise<FundedChannel>;
   readonly store: ProviderStore;
   readonly nowMs: () => number;
   /** Resolves after `ms`, or earlier when `signal` fires. */

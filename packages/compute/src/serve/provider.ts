@@ -7,6 +7,7 @@
  * a crash cut off are settled for their paid part by {@link recoverJobs}.
  */
 import {
+  commitTokens,
   concat,
   decodeControls,
   detailBytesPerToken,
@@ -27,7 +28,7 @@ import {
   UNPAID_INCREMENTS_MAX,
 } from '@assay/protocol';
 import * as errors from '../errors.js';
-import { finishOf, isCutOff, type JobOutput, outputRootOf, streamHeadOf } from '../evidence.js';
+import { finishOf, isCutOff, type JobOutput, streamHeadOf } from '../evidence.js';
 import { applyVoucher, completeJob, dropJob, type Lane } from '../lane.js';
 import { release } from './admission.js';
 import {
@@ -59,6 +60,15 @@ export {
 
 /** Time a payer has to send the voucher of an increment before its stream ends. */
 export const VOUCHER_TIMEOUT_MS = 15_000;
+
+/** Jobs that have made a token, and those that wait for their first. */
+export function countJobs({ running }: Provider): {
+  readonly running: number;
+  readonly waiting: number;
+} {
+  const waiting = [...running.values()].filter(({ tokens }) => tokens.length === 0).length;
+  return { running: running.size - waiting, waiting };
+}
 
 /** Runs an admitted job; leaving the loop early counts as a lost connection. */
 export async function* streamJob(
@@ -110,8 +120,8 @@ async function* streamTokens(
       await untilPaid(provider, running);
     }
   }
-  const isWhole = finishOf(job, running.tokens) !== undefined && !isCutOff(outputSoFar(running));
-  if (!running.cancelled && !isWhole) throw errors.streamBroken();
+  const isOver = finishOf(job, running.tokens) !== undefined || running.cancelled;
+  if (!isOver || isCutOff(outputSoFar(running))) throw errors.streamBroken();
 }
 
 async function signHead(provider: Provider, job: RunningJob): Promise<JobEvent> {
@@ -182,9 +192,9 @@ async function signReceipt(
   const { tokens, detail } = output;
   const receipt: Receipt = {
     jobId: id,
-    outputRoot: outputRootOf(salt, output),
+    outputRoot: commitTokens(salt, tokens),
     outputCount: tokens.length,
-    finish: (isCutOff(output) ? undefined : finishOf(job, tokens)) ?? FINISH.cancelled,
+    finish: finishOf(job, tokens) ?? FINISH.cancelled,
     streamHead: streamHeadOf(id, tokens, detail),
     price: jobPriceUp(job, job.inputCount, tokens.length),
     completedAt: BigInt(Math.floor(provider.nowMs() / 1000)),

@@ -34,7 +34,7 @@ import {
   UNPAID_INCREMENTS_MAX,
 } from '@assay/protocol';
 import * as errors from '../errors.js';
-import { assertReceipt, outputOf, streamHeadOf } from '../evidence.js';
+import { assertReceipt, assertStatement, outputOf, streamHeadOf } from '../evidence.js';
 import { applyVoucher, completeJob, dropJob, type Lane, nextVoucher, startJob } from '../lane.js';
 import type { CheckSignature } from '../signature.js';
 import type { Market, Offer, Signer } from '../types.js';
@@ -311,7 +311,7 @@ async function settle(
     ...(request.controls === undefined ? {} : { controls: request.controls }),
     ...(running.details.length === 0 ? {} : { detail: toHex(concat(running.details)) }),
   };
-  await assertReceipt(envelope, context.isSignedBy);
+  await assertStatement(envelope, context.isSignedBy);
   const { endpoint, lane } = running;
   const payment = await payReceipt(context, { lane, envelope, endpoint });
   // Not lost when it fails: it stays undelivered in the store, and travels with the next job on this lane too.

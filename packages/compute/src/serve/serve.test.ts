@@ -575,7 +575,7 @@ describe('a job with controls', () => {
     expect(envelope!.receipt).toMatchObject({ outputCount: 0, price: jobPriceUp(offer, 5, 0) });
     await assertEvidence(envelope!);
     const falsified = { ...envelope!, detail: toHex(vector.with(0, 1)) };
-    await expect(assertEvidence(falsified)).rejects.toThrow(/the answer is another one/);
+    await expect(assertEvidence(falsified)).rejects.toThrow(/the stream was another one/);
     const peer = peerOf(provider(embed));
     await expect(buy(purchase(peer, { ...asked, outputCountMax: 1 }))).rejects.toMatchObject({
       code: 'malformed_message',

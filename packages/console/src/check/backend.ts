@@ -26,13 +26,12 @@ const spawnWorker: SpawnWorker = (start) => {
   return worker;
 };
 
-/** One thread gives the same bits, so a browser that refuses the shared memory only waits longer. */
 function createBackend(): WasmBackend {
   const threads = threadCount();
   return threads > 1 ? createWasmBackend({ threads, spawnWorker }) : createWasmBackend();
 }
 
-export const backend = createBackend();
+export let backend = createBackend();
 
 /** Time for the threads of a model to start; they cannot while a check computes. */
 const START_TIMEOUT_MS = 2_000;
@@ -45,9 +44,16 @@ export async function warmUp(model: EngineModel): Promise<void> {
   if (warm === model) return;
   if (warm !== undefined) backend.unload(warm);
   warm = model;
-  backend.load(model);
+  try {
+    backend.load(model);
+  } catch {
+    // Some browsers refuse shared memory of this size. One thread gives the same bits, later.
+    backend = createWasmBackend();
+    backend.load(model);
+  }
   const endMs = performance.now() + START_TIMEOUT_MS;
-  while (backend.threadCount(model) < threadCount() && performance.now() < endMs) {
+  const wanted = backend.name === 'wasm' ? 1 : threadCount();
+  while (backend.threadCount(model) < wanted && performance.now() < endMs) {
     await new Promise((resolve) => setTimeout(resolve, START_POLL_MS));
   }
 }

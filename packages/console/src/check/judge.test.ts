@@ -2,15 +2,18 @@
  * The same judge that runs in the page, here with a real model file, a real answer and real
  * signatures.
  */
-import { sampleToken, streamHeadOf } from '@assay/compute';
+import { createChooser, sampleToken, streamHeadOf } from '@assay/compute';
 import { referenceBackend } from '@assay/engine';
-import { openModelFile, tinyModelFile } from '@assay/model';
+import { jsonObjectGrammar, openModelFile, tinyModelFile, tokenMasks } from '@assay/model';
 import {
   type Address,
   commitTokens,
   computeDomain,
+  DEFAULT_CONTROLS,
+  encodeControls,
   FINISH,
   type Hex,
+  hashControls,
   hashReceipt,
   type Job,
   jobId,
@@ -18,7 +21,9 @@ import {
   NO_CONTROLS,
   type Receipt,
   type ReceiptEnvelope,
+  type Sampler,
   TIER,
+  toHex,
   traceKeyHash,
 } from '@assay/protocol';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -84,7 +89,11 @@ function generate(): readonly number[] {
 }
 
 /** An envelope that its provider signed, over the given answer. */
-function envelopeOf(answer: readonly number[], change: Partial<Receipt> = {}): ReceiptEnvelope {
+function envelopeOf(
+  answer: readonly number[],
+  change: Partial<Receipt> = {},
+  asked: { sampler: Sampler; controls?: Hex } = { sampler },
+): ReceiptEnvelope {
   const job: Job = {
     modelId: known.modelId,
     provider: PROVIDER.address,
@@ -96,7 +105,7 @@ function envelopeOf(answer: readonly number[], change: Partial<Receipt> = {}): R
     traceKeyHash: traceKeyHash(SALT),
     inputCount: inputTokens.length,
     outputCountMax: OUTPUT_COUNT,
-    sampler,
+    sampler: asked.sampler,
     inputPrice: 100_000n,
     outputPrice: 400_000n,
     expiresAt: 1_800_000_000n,
@@ -124,6 +133,7 @@ function envelopeOf(answer: readonly number[], change: Partial<Receipt> = {}): R
     inputTokens,
     outputTokens: answer,
     salt: SALT,
+    ...(asked.controls === undefined ? {} : { controls: asked.controls }),
   };
 }
 
@@ -182,6 +192,36 @@ describe('judgeReceipt', () => {
       });
     },
   );
+
+  it('follows the grammar of a job, and names the token that leaves it', async () => {
+    const { tokenizer, model } = known.file;
+    const stopIds = [...tokenizer.eosIds];
+    const controls = { ...DEFAULT_CONTROLS, grammar: jsonObjectGrammar() };
+    const bytes = encodeControls(controls);
+    const asked = {
+      sampler: { ...sampler, stopIds, controls: hashControls(bytes) },
+      controls: toHex(bytes),
+    };
+    const chooser = createChooser({
+      sampler: asked.sampler,
+      controls,
+      inputTokens,
+      outputCountMax: OUTPUT_COUNT,
+      openMask: tokenMasks(tokenizer),
+    });
+    const session = referenceBackend.createSession(model);
+    const answer: number[] = [];
+    for (let next = inputTokens; !stopIds.includes(answer.at(-1) ?? -1); next = answer.slice(-1)) {
+      answer.push(chooser.choose(session.forward(next)).token);
+      chooser.accept(answer.at(-1)!);
+    }
+    JSON.parse(tokenizer.decode(answer));
+    const finish = { finish: FINISH.stop } as const;
+    expect((await judge(envelopeOf(answer, finish, asked))).result).toBe('identical');
+    const left = [answer[0]!, tokenizer.encode('x')[0]!, ...answer.slice(2)];
+    const verdict = await judge(envelopeOf(left, finish, asked));
+    expect(verdict).toMatchObject({ result: 'different', position: 1, found: 'x' });
+  });
 
   it('calls a receipt invalid that charges more than agreed', async () => {
     const verdict = await judge(envelopeOf(outputTokens, { price: 1_000_000n }));

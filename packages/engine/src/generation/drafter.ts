@@ -56,6 +56,25 @@ export const drafterOf =
   () => ({ propose, cost: 0, close: () => {} });
 
 /**
+ * A drafter for one request that an engine elsewhere feeds, at its own pace: `tell` takes its whole sequence so far,
+ * prompt included, and what goes beyond the tokens that are known is guessed.
+ */
+export function outsideDrafter(): Drafter & { tell(sequence: readonly number[]): void } {
+  let told: readonly number[] = [];
+  return {
+    cost: 0,
+    tell(sequence) {
+      told = sequence;
+    },
+    propose(tokens, countMax) {
+      const agrees = commonPrefix(told, tokens) === tokens.length;
+      return agrees ? told.slice(tokens.length, tokens.length + countMax) : [];
+    },
+    close: () => {},
+  };
+}
+
+/**
  * Drafts with another model of the same vocabulary under the request's own sampler: the same noise falls on similar
  * logits, so sampled tokens agree about as often as greedy ones.
  */

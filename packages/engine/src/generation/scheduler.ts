@@ -22,8 +22,11 @@ export const WAITING_MAX = 1024;
 /** Rows of one pass, which is what the kernels take at once. */
 const PASS_ROWS = 64;
 
-/** Prompt rows in a pass that others await a token from: their wait grows by about as many tokens at most. */
-const PROMPT_ROWS_SHARED = 16;
+/**
+ * Least prompt rows in a pass that others await a token from; beyond it prompts get as many rows as there are answers
+ * under way, so that neither side gets less than half. A pass of a few rows costs as little per row as a large one.
+ */
+const PROMPT_ROWS_MIN = 8;
 
 export type GenerationRequest = {
   readonly inputTokens: readonly number[];
@@ -33,6 +36,8 @@ export type GenerationRequest = {
   readonly choose: Choose;
   /** What a drafting model chooses by: like `choose`, but called for any position, and without effect on the answer. */
   readonly guess: Choose;
+  /** Guesses for this request alone, instead of those of the scheduler's drafter. */
+  readonly drafter?: Drafter;
   /** Called with the tokens of each step, in order. */
   readonly onTokens: (tokens: readonly number[]) => void;
   /** Called once: after a stop id or the limit, or with what broke. Not after `cancel`. */
@@ -110,7 +115,15 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   };
   const admit = (): void => {
     while (running.length < runningMax && waiting.length > 0) {
-      running.push(waiting.shift()!);
+      const run = waiting[0]!;
+      try {
+        run.session.reserve();
+        running.push(waiting.shift()!);
+      } catch (error) {
+        // Memory comes back when others end; alone it never will.
+        if (running.length > 0) return;
+        end(run, error);
+      }
     }
   };
 
@@ -140,7 +153,7 @@ function openRun(
   const { inputTokens, outputCountMax } = request;
   if (inputTokens.length === 0 || outputCountMax < 1) throw requestEmpty();
   const end = inputTokens.length + outputCountMax;
-  const drafter = openDrafter?.(request.guess);
+  const drafter = request.drafter ?? openDrafter?.(request.guess);
   return {
     request,
     session: backend.createSession(model, { contextLength: end }),
@@ -166,7 +179,8 @@ function planPass(running: readonly Run[], passRows: number): Turn[] {
   const answering = running.filter((run) => pendingCount(run) === 1).slice(0, passRows);
   const prompts = running.filter((run) => pendingCount(run) > 1);
   let left = passRows - answering.length;
-  let budget = answering.length > 0 ? Math.min(left, PROMPT_ROWS_SHARED) : left;
+  const shared = Math.max(PROMPT_ROWS_MIN, answering.length);
+  let budget = answering.length > 0 ? Math.min(left, shared) : left;
   const turns: Turn[] = [];
   for (const run of prompts) {
     if (waitsForPrefix(run, running)) continue;

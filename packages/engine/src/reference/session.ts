@@ -93,6 +93,9 @@ class ReferenceSession implements Session {
     return 0;
   }
 
+  /** Memory of the runtime grows as it is needed. */
+  reserve(): void {}
+
   truncate(length: number): void {
     checkTruncate(this, length);
     for (const values of this.#kept.values()) values.length = length;

@@ -125,8 +125,8 @@ function checkUnrotated(json: JsonObject, family: Family, layerCount: number): v
     return;
   }
   if (!Array.isArray(list)) throw badValue('no_rope_layers', list, 'a list');
-  const wanted = rotations(family, layerCount);
-  if (list.length !== layerCount || wanted.some((each, i) => each !== list[i])) {
+  // The list may be longer than the model.
+  if (rotations(family, layerCount).some((each, i) => each !== list[i])) {
     throw unsupported('no_rope_layers', list);
   }
 }

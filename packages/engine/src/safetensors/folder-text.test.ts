@@ -84,7 +84,20 @@ describe('readFolderText', () => {
     expect(rule(words)).toBe('gpt-2');
     expect(rule({ type: 'Sequence', pretokenizers: [digits, words] })).toBe('smollm');
     expect(rule(split(LLAMA_WORDS), true)).toBe('llama-bpe');
+    expect(rule(split(LLAMA_WORDS))).toBe('smaug-bpe');
     expect(rule(split(LLAMA_WORDS.replace('{1,3}', '')))).toBe('qwen2');
+  });
+
+  it('takes NFC as given where the files of other programs do, and nowhere else', () => {
+    const qwen = split(LLAMA_WORDS.replace('{1,3}', ''));
+    const normalizer = { type: 'NFC' };
+    expect(value('ggml.pre', withTokenizer({ pre_tokenizer: qwen, normalizer }))).toBe('qwen2');
+    for (const change of [
+      { pre_tokenizer: qwen, normalizer: { type: 'NFKC' } },
+      { pre_tokenizer: split(LLAMA_WORDS), normalizer },
+    ]) {
+      refused(withTokenizer(change), 'safetensors_unsupported_tokenizer');
+    }
   });
 
   it('reads special tokens, template and whether text begins with a token', () => {
@@ -109,11 +122,11 @@ describe('readFolderText', () => {
       withModel({ byte_fallback: true }),
       withModel({ dropout: 0.1 }),
       withModel({ ignore_merges: true }),
+      withTokenizer({ pre_tokenizer: split(LLAMA_WORDS), model: { ...MODEL, type: 'WordPiece' } }),
       withTokenizer({ normalizer: { type: 'NFC' } }),
       withTokenizer({ pre_tokenizer: null }),
       withTokenizer({ pre_tokenizer: { ...words, add_prefix_space: true } }),
       withTokenizer({ pre_tokenizer: split('\\w+') }),
-      withTokenizer({ pre_tokenizer: split(LLAMA_WORDS) }),
       withTokenizer({ pre_tokenizer: split(LLAMA_WORDS, { behavior: 'Removed' }) }),
       withTokenizer({ added_tokens: [{ id: 3, content: '<s>', lstrip: true }] }),
       { names: { chat_template: [{ name: 'default', template: '' }] } },

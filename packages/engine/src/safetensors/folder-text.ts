@@ -24,11 +24,12 @@ const WORD_RULES: ReadonlyMap<string, string> = new Map([
   ['words', 'gpt-2'],
   ['digits, words', 'smollm'],
   [`split ${modernWords('\\p{N}')}, bytes`, 'qwen2'],
-  [`split ${modernWords('\\p{N}{1,3}')}, bytes`, 'llama-bpe'],
+  [`split ${modernWords('\\p{N}{1,3}')}, bytes`, 'smaug-bpe'],
+  [`split ${modernWords('\\p{N}{1,3}')}, bytes, words whole`, 'llama-bpe'],
 ]);
 
-/** The one rule under which a word that is an entry is taken whole. */
-const WHOLE_WORDS_RULE = 'llama-bpe';
+/** Rules whose published tokenizers bring text to NFC before, which GGUF files of them do not say and nobody does. */
+const NORMALISED_RULES: ReadonlySet<string> = new Set(['qwen2']);
 
 /**
  * Metadata under `tokenizer.`; empty if the folder has no `tokenizer.json`.
@@ -69,7 +70,7 @@ export function readFolderText(folder: ModelFolder): GgufMetadata {
 }
 
 /** The merges model, if it is byte-level and plain. */
-function checkModel({ model, normalizer, truncation, padding }: JsonObject): JsonObject {
+function checkModel({ model, truncation, padding }: JsonObject): JsonObject {
   if (!isObject(model)) throw bad('It has no model.');
   if (model.type !== 'BPE') throw unsupported('the model', model.type);
   for (const [name, value] of Object.entries({
@@ -77,7 +78,6 @@ function checkModel({ model, normalizer, truncation, padding }: JsonObject): Jso
     dropout: model.dropout,
     continuing_subword_prefix: model.continuing_subword_prefix,
     end_of_word_suffix: model.end_of_word_suffix,
-    normalizer,
     truncation,
     padding,
   })) {
@@ -89,11 +89,15 @@ function checkModel({ model, normalizer, truncation, padding }: JsonObject): Jso
 }
 
 function wordRule(json: JsonObject, model: JsonObject): string {
-  const steps = stepsOf(json.pre_tokenizer).map(describeStep).join(', ');
+  const whole = model.ignore_merges === true ? ['words whole'] : [];
+  const steps = [...stepsOf(json.pre_tokenizer).map(describeStep), ...whole].join(', ');
   const rule = WORD_RULES.get(steps);
   if (rule === undefined) throw unsupported('the rule for words', steps);
-  if ((model.ignore_merges === true) !== (rule === WHOLE_WORDS_RULE)) {
-    throw unsupported('ignore_merges', model.ignore_merges);
+  const { normalizer } = json;
+  const isPlain = normalizer === undefined || normalizer === null;
+  const isComposed = isObject(normalizer) && normalizer.type === 'NFC';
+  if (!isPlain && !(isComposed && NORMALISED_RULES.has(rule))) {
+    throw unsupported('normalizer', JSON.stringify(normalizer));
   }
   return rule;
 }

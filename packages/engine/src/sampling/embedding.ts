@@ -1,6 +1,6 @@
 /**
- * One vector of unit length from the final-norm rows of a prompt, by integers alone (arithmetic.md, section 7.3). BigInt,
- * because it runs once per prompt: this is the definition and the only implementation.
+ * One vector of unit length from the final-norm rows of a prompt, by integers alone (arithmetic.md, section 7.3).
+ * BigInt, because it runs once per prompt: this is the definition and the only implementation.
  */
 import { bitLength, bitLengthMax, isqrt, roundShift } from '../integer.js';
 

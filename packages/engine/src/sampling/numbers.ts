@@ -1,6 +1,6 @@
 /**
- * Primitives of arithmetic.md, section 2, in doubles that hold only integers below 2^53: what the sampler needs for every
- * id of every token. `integer.ts` and `tables.ts` have the same in BigInt.
+ * Primitives of arithmetic.md, section 2, in doubles that hold only integers below 2^53: what the sampler needs for
+ * every id of every token. `integer.ts` and `tables.ts` have the same in BigInt.
  */
 import { powerOfTwo, roundHalfEven } from '../rounding.js';
 import { EXP2_HIGH, EXP2_LOW } from '../tables.js';

@@ -4,15 +4,14 @@
  * gives what {@link referencePass} gives, bit for bit.
  */
 import type { EngineModel } from '../engine-model.js';
-import { matrixAt } from '../engine-model.js';
 import type { Graph, GraphNode } from '../graph.js';
 import { CHUNK_ROWS, createMachine, HEAD_ROWS, type Machine } from '../wasm/machine.js';
 import { PAGE_POSITIONS, paddedHead } from '../wasm/pages.js';
 import type { Place, PlaceOf } from '../wasm/places.js';
 import { scoreRow, weightRow } from './attention-rows.js';
-import { SUM_ELEMENTS, sharedHead } from './layout.js';
+import { type ColumnParts, createColumnParts } from './column-parts.js';
+import { sharedHead } from './layout.js';
 import type { TracePass } from './reference-pass.js';
-import { dotRow } from './row-partials.js';
 import type { PassValues, TraceRow } from './row-reader.js';
 
 /** Positions that one run of the machine computed. */
@@ -24,16 +23,19 @@ type Held = {
 };
 
 /** One machine per model, and whose tensors it holds. */
-type Shared = { readonly machine: Machine; owner: object | undefined };
+type Shared = {
+  readonly machine: Machine;
+  readonly parts: ColumnParts;
+  owner: object | undefined;
+};
 
 const machines = new WeakMap<EngineModel, Shared>();
 
 function sharedMachine(model: EngineModel): Shared {
-  const options = { threads: 1, prefixCacheBytes: 0, keepsTensors: true };
-  const shared = machines.get(model) ?? {
-    machine: createMachine(model, options),
-    owner: undefined,
-  };
+  const known = machines.get(model);
+  if (known !== undefined) return known;
+  const machine = createMachine(model, { threads: 1, prefixCacheBytes: 0, keepsTensors: true });
+  const shared = { machine, parts: createColumnParts(machine, model), owner: undefined };
   machines.set(model, shared);
   return shared;
 }
@@ -48,7 +50,7 @@ function sharedMachine(model: EngineModel): Shared {
  */
 export function wasmPass(model: EngineModel, tokens: readonly number[]): TracePass {
   const shared = sharedMachine(model);
-  const { machine } = shared;
+  const { machine, parts } = shared;
   const pages = Array.from({ length: Math.ceil(tokens.length / PAGE_POSITIONS) }, () =>
     machine.pages.takePage(),
   );
@@ -68,7 +70,7 @@ export function wasmPass(model: EngineModel, tokens: readonly number[]): TracePa
     shared.owner = owner;
     computed = Math.max(computed, t + count);
     const now = { from: t, count, wanted, logits };
-    const reader = createReader(model, machine, { pages, held: now });
+    const reader = createReader(model, machine, { pages, parts, held: now });
     for (let row = 0; row < count; row++) {
       for (const [tensor, rows] of kept) rows[t + row] = reader.kept(tensor, t + row);
     }
@@ -77,8 +79,10 @@ export function wasmPass(model: EngineModel, tokens: readonly number[]): TracePa
   return {
     position(t, nodeCount) {
       const wanted = nodeCount === model.graph.nodes.length;
-      if (shared.owner !== owner || !holds(held, t, wanted)) held = run(t, wanted);
-      return passValues(createReader(model, machine, { pages, held: held! }), kept, t);
+      const isHeld = shared.owner === owner && holds(held, t, wanted);
+      const now = isHeld ? held! : run(t, wanted);
+      held = now;
+      return passValues(createReader(model, machine, { pages, parts, held: now }), kept, t);
     },
     dispose() {
       for (const page of pages.splice(0)) machine.pages.givePage(page);
@@ -106,7 +110,7 @@ function passValues(
     rows.set(index, value);
     return value;
   };
-  return { t, tensor, kept: keptAt, partials: (node) => reader.columnSums(node, t, tensor) };
+  return { t, tensor, kept: keptAt, partials: (node) => reader.columnSums(node, t) };
 }
 
 type Values = {
@@ -118,10 +122,15 @@ type Values = {
 function createReader(
   model: EngineModel,
   machine: Machine,
-  { pages, held }: { readonly pages: readonly number[]; readonly held: Held },
+  options: {
+    readonly pages: readonly number[];
+    readonly held: Held;
+    readonly parts: ColumnParts;
+  },
 ) {
+  const { pages, held } = options;
   const { graph } = model;
-  const { buffer } = machine.memory;
+  const { buffer } = machine.arena.memory;
   const words = new Int32Array(buffer);
   const halves = new Int16Array(buffer);
   const isValues = (tensor: number) => readsAsValues(graph, tensor);
@@ -175,15 +184,9 @@ function createReader(
         row,
       );
     },
-    /** Partial sums of a matrix: all parts but the first, which is what is left of the machine's total. */
-    columnSums(node: number, t: number, tensor: Values['tensor']): Uint8Array | undefined {
-      const { op, inputs, output } = graph.nodes[node]!;
-      if (op !== 'matmul') return undefined;
-      const { block, stride } = machine.places.get(output) as PlaceOf<'sums'>;
-      const at = (block + 8 * (t - held.from) * stride) / 8;
-      const totals = new BigInt64Array(buffer, 8 * at, stride);
-      const matrix = matrixAt(model, graph.nodes[node]!.weights[0]!);
-      return partsOfTotals(matrix, totals, tensor(inputs[0]!)[0]!.values);
+    columnSums(node: number, t: number): Uint8Array | undefined {
+      const isMatrix = graph.nodes[node]!.op === 'matmul';
+      return isMatrix ? options.parts.sums(node, t - held.from) : undefined;
     },
   };
 }
@@ -278,25 +281,3 @@ function roundWords(low: number, high: number, shift: number): number {
 
 /** 2^31 as a signed word. */
 const HALF_WORD = -(2 ** 31);
-
-function partsOfTotals(
-  matrix: ReturnType<typeof matrixAt>,
-  totals: BigInt64Array,
-  x: TraceRow['values'],
-): Uint8Array {
-  const parts = Math.ceil(matrix.cols / SUM_ELEMENTS);
-  const bytes = new Uint8Array(8 * matrix.rows * parts);
-  const view = new DataView(bytes.buffer);
-  for (let o = 0; o < matrix.rows; o++) {
-    let rest = totals[o]!;
-    for (let c = 1; c < parts; c++) {
-      const from = c * SUM_ELEMENTS;
-      const to = Math.min(matrix.cols, from + SUM_ELEMENTS);
-      const sum = dotRow(matrix, o, { x, from, to });
-      view.setBigInt64(8 * (o * parts + c), sum);
-      rest -= sum;
-    }
-    view.setBigInt64(8 * o * parts, rest);
-  }
-  return bytes;
-}

@@ -5,7 +5,7 @@ import { KERNEL_CASES, type KernelCaseName } from './testing/kernel-cases.js';
 /** Cases per op; a million for a release. */
 const CASES = Number(process.env.ASSAY_FUZZ_CASES ?? 500);
 
-/** First seed; another one looks elsewhere. The failing seed is printed and belongs into kernels.test.ts. */
+/** First seed; another one looks elsewhere. A failing one is printed and belongs into KEPT_SEEDS of kernels.test.ts. */
 const SEED = Number(process.env.ASSAY_FUZZ_SEED ?? 1);
 
 const bench = createKernelBench();

@@ -6,7 +6,12 @@
 import type { HiddenRows } from '../backend.js';
 import type { EngineModel } from '../engine-model.js';
 import { EXP2_HIGH, EXP2_LOW, TURNS_HIGH, TURNS_LOW } from '../tables.js';
-import { FRAME_FIELDS, type FrameField } from './instructions.js';
+import {
+  encodeInstruction,
+  FRAME_FIELDS,
+  type FrameField,
+  INSTRUCTION_BYTES,
+} from './instructions.js';
 import { compileKernels, instantiateKernels, type SpawnWorker } from './kernels.js';
 import { type Arena, createArena } from './memory.js';
 import { createPagePool, PAGE_POSITIONS } from './pages.js';
@@ -60,12 +65,17 @@ export type Machine = {
   /** Elements of a hidden row. */
   readonly hiddenWidth: number;
   readonly memory: WebAssembly.Memory;
+  readonly arena: Arena;
   /** Where the tensors of the last pass lie, by index, if the machine keeps them. */
   readonly places: ReadonlyMap<number, Place>;
   /** Threads that the next pass will use. */
   threadCount(): number;
   /** Computes chunks of different sessions, at most {@link CHUNK_ROWS} rows in all. */
   run(chunks: readonly Chunk[], output: PassOutput): PassResult;
+  /** Adds an instruction that passes have no use for; its address. */
+  addProgram(instruction: Int32Array): number;
+  /** Runs such an instruction for one row, on this thread. */
+  runProgram(program: number): void;
   /** Ends the workers; the machine goes on with one thread. */
   dispose(): void;
 };
@@ -114,7 +124,18 @@ export function createMachine(
     logitRows,
     hiddenWidth: plan.hiddenWidth,
     memory: arena.memory,
+    arena,
     places: plan.places,
+    addProgram(instruction) {
+      const program = arena.reserve(2 * INSTRUCTION_BYTES);
+      arena.words().set(instruction, program / 4);
+      arena.words().set(encodeInstruction('end', {}), (program + INSTRUCTION_BYTES) / 4);
+      return program;
+    },
+    runProgram(program) {
+      writeFrame(arena, call, { rows: 1, wanted: 0, hiddenOnly: 0 });
+      kernels.call(call.meeting, program, call.frame, 1);
+    },
     threadCount() {
       const ready = Atomics.load(arena.words(), (call.meeting + READY_BYTE) / 4);
       return Math.min(limit, 1 + ready);
@@ -211,18 +232,24 @@ const wantedCount = (chunks: readonly Chunk[]): number =>
   chunks.reduce((sum, chunk) => sum + chunk.wantedCount, 0);
 
 function writeCall(arena: Arena, call: Call, { chunks, output }: Pass): void {
+  const rows = rowCount(chunks);
+  const hiddenOnly = output === 'hidden' ? 1 : 0;
+  writeFrame(arena, call, { rows, wanted: wantedCount(chunks), hiddenOnly });
   const words = arena.words();
-  const values: Readonly<Record<FrameField, number>> = {
-    ...call,
-    rows: rowCount(chunks),
-    wanted: wantedCount(chunks),
-    hiddenOnly: output === 'hidden' ? 1 : 0,
-  };
+  writeRows(words, call, chunks);
+  words.fill(0, call.saturations / 4, call.saturations / 4 + 2 * rows);
+}
+
+function writeFrame(
+  arena: Arena,
+  call: Call,
+  fields: Pick<Record<FrameField, number>, 'rows' | 'wanted' | 'hiddenOnly'>,
+): void {
+  const words = arena.words();
+  const values: Readonly<Record<FrameField, number>> = { ...call, ...fields };
   FRAME_FIELDS.forEach((field, i) => {
     words[call.frame / 4 + i] = values[field];
   });
-  writeRows(words, call, chunks);
-  words.fill(0, call.saturations / 4, call.saturations / 4 + 2 * values.rows);
 }
 
 /** Token, position and page table of every row, and the list of wanted rows. */

@@ -42,6 +42,7 @@ describe('Session.reuse of the WebAssembly backend', () => {
     /** How many of the open sessions are disposed of before this one begins, oldest first. */
     ends: fc.nat(3),
     cutTo: fc.option(fc.nat(199)),
+    reserves: fc.boolean(),
   });
 
   it('gives the bits of computing, over any budget, truncation and company', () => {
@@ -50,10 +51,11 @@ describe('Session.reuse of the WebAssembly backend', () => {
       fc.property(fc.array(sequence, { minLength: 2, maxLength: 12 }), budget, (all, bytes) => {
         const backend = createWasmBackend({ prefixCacheBytes: bytes });
         const open: Session[] = [];
-        for (const { branch, fork, count, chunk, ends, cutTo } of all) {
+        for (const { branch, fork, count, chunk, ends, cutTo, reserves } of all) {
           for (const session of open.splice(0, ends)) session.dispose();
           const tokens = tokensOf(branch, fork, count);
           const session = backend.createSession(model);
+          if (reserves) session.reserve();
           const known = session.reuse(tokens.slice(0, -1));
           expect(session.length).toBe(known);
           expect(fingerprint(finish(session, tokens, chunk))).toBe(aloneOf(tokens));
@@ -65,7 +67,7 @@ describe('Session.reuse of the WebAssembly backend', () => {
           open.push(session);
         }
       }),
-      { numRuns: 60, seed: 20261126 },
+      { numRuns: 30, seed: 20261126 },
     );
   });
 
@@ -109,6 +111,27 @@ describe('Session.reuse of the WebAssembly backend', () => {
     other.dispose();
     expect(probe(second)).toBe(70);
     expect(probe(first)).toBe(0);
+  });
+
+  it('sets memory aside once, and gives back what it does not need', () => {
+    const backend = createWasmBackend({ prefixCacheBytes: 100 * pageBytes });
+    const tokens = tokensOf(0, 0, 256);
+    const first = backend.createSession(model);
+    first.forward(tokens.slice(0, 130));
+    const before = backend.memoryBytes(model);
+    const session = backend.createSession(model);
+    session.reserve();
+    const reserved = backend.memoryBytes(model);
+    expect(reserved - before).toBeGreaterThan(3 * pageBytes - 65_536);
+    expect(session.reuse(tokens)).toBe(128);
+    session.reserve();
+    session.forward(tokens.slice(128));
+    const others = [0, 1].map(() => backend.createSession(model, { contextLength: 64 }));
+    for (const other of others) other.reserve();
+    // What is cut off stays set aside.
+    session.truncate(129);
+    session.forward(tokens.slice(0, 100));
+    expect(backend.memoryBytes(model)).toBe(reserved);
   });
 
   it('keeps nothing of ended sessions without a budget', () => {

@@ -24,7 +24,7 @@ export type PrefixCache = {
   /** A page to write to; drops idle blocks when memory is exhausted. */
   takePage(): number;
   givePage(page: number): void;
-  copyPage(from: number): number;
+  copyPage(from: number, to: number): void;
   /** The chain of blocks that holds the longest known prefix of `tokens`, and its length; each gets a user more. */
   find(tokens: readonly number[]): { readonly blocks: Block[]; readonly length: number };
   /** Hands a written page over; the block with its content, which may be an older one, gets a user more. */
@@ -70,11 +70,7 @@ export function createPrefixCache(
     takePage,
     idleBytes: () => idle.size * options.pageBytes,
     givePage: pool.give,
-    copyPage(from) {
-      const to = takePage();
-      pool.copy(from, to);
-      return to;
-    },
+    copyPage: pool.copy,
     find(tokens) {
       const blocks: Block[] = [];
       let length = 0;

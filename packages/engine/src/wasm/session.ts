@@ -28,6 +28,9 @@ export class WasmSession implements Session {
   /** The pages of `#blocks`, then the session's own. */
   #pages: number[] = [];
   #blocks: Block[] = [];
+  /** Pages set aside for positions to come. */
+  readonly #reserved: number[] = [];
+  #reserves = false;
   #tokens: number[] = [];
   #disposed = false;
 
@@ -68,7 +71,25 @@ export class WasmSession implements Session {
     this.#blocks = blocks;
     this.#pages = blocks.map(({ page }) => page);
     this.#tokens = known.slice(0, length);
+    // The block that is not full will be copied to a page of its own.
+    const spared = Math.floor(length / PAGE_POSITIONS);
+    for (const page of this.#reserved.splice(0, spared)) this.machine.pages.givePage(page);
     return length;
+  }
+
+  reserve(): void {
+    this.assertOpen();
+    const { pages } = this.machine;
+    const missing = Math.ceil(this.contextLength / PAGE_POSITIONS) - this.#ownedCount();
+    const taken: number[] = [];
+    try {
+      while (taken.length < missing) taken.push(pages.takePage());
+    } catch (error) {
+      for (const page of taken) pages.givePage(page);
+      throw error;
+    }
+    this.#reserved.push(...taken);
+    this.#reserves = true;
   }
 
   truncate(length: number): void {
@@ -79,8 +100,10 @@ export class WasmSession implements Session {
 
   dispose(): void {
     this.#disposed = true;
+    this.#reserves = false;
     this.#share(this.length);
     this.#keepPages(0);
+    for (const page of this.#reserved.splice(0)) this.machine.pages.givePage(page);
     this.#tokens = [];
   }
 
@@ -95,10 +118,12 @@ export class WasmSession implements Session {
     const { length } = this;
     if (this.#blocks.length * PAGE_POSITIONS > length) {
       const last = this.#blocks.length - 1;
-      this.#pages[last] = pages.copyPage(this.#pages[last]!);
+      const page = this.#takePage();
+      pages.copyPage(this.#pages[last]!, page);
+      this.#pages[last] = page;
       pages.release(this.#blocks.pop()!);
     }
-    while (this.#pages.length * PAGE_POSITIONS < length + count) this.#pages.push(pages.takePage());
+    while (this.#pages.length * PAGE_POSITIONS < length + count) this.#pages.push(this.#takePage());
   }
 
   /** Counts computed positions in. */
@@ -106,6 +131,16 @@ export class WasmSession implements Session {
     for (const token of tokens) this.#tokens.push(token);
     this.#share(this.length - (this.length % PAGE_POSITIONS));
     for (const count of clamped) this.saturationCount += Number(count);
+  }
+
+  #takePage(): number {
+    return this.#reserved.pop() ?? this.machine.pages.takePage();
+  }
+
+  /** Pages that hold positions for good, or will: a block that is not full must be copied before it is written to. */
+  #ownedCount(): number {
+    const shared = Math.min(this.#blocks.length, Math.floor(this.length / PAGE_POSITIONS));
+    return shared + Math.max(0, this.#pages.length - this.#blocks.length) + this.#reserved.length;
   }
 
   /** Lets others read the positions up to `end`, a whole page or the last one. */
@@ -122,8 +157,9 @@ export class WasmSession implements Session {
   /** Lets go of all but the first pages; the last block first, so that it is also the first to be dropped. */
   #keepPages(count: number): void {
     const { pages } = this.machine;
-    for (const page of this.#pages.splice(Math.max(count, this.#blocks.length)))
-      pages.givePage(page);
+    const own = this.#pages.splice(Math.max(count, this.#blocks.length));
+    if (this.#reserves) this.#reserved.push(...own);
+    else for (const page of own) pages.givePage(page);
     for (const block of this.#blocks.splice(count).reverse()) pages.release(block);
     this.#pages.length = Math.min(this.#pages.length, count);
   }

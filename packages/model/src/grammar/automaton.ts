@@ -1,12 +1,12 @@
 /**
- * Follows a text byte by byte through a grammar. The grammar may be nested and ambiguous, so what may come next is a set
- * of stacks of positions; sets are numbered when first met and their steps remembered, so that a known byte in a known
- * state is one look-up. Deterministic: the numbers depend on the grammar and the order of questions, the answers only on
- * the grammar.
+ * Follows a text byte by byte through a grammar. The grammar may be nested and ambiguous, so what may come next is a
+ * set of stacks of positions; sets are numbered when first met and their steps remembered, so that a known byte in a
+ * known state is one look-up. Deterministic: the numbers depend on the grammar and the order of questions, the answers
+ * only on the grammar.
  */
 import { modelError } from '../errors.js';
-import { GRAMMAR_STACKS_MAX, GRAMMAR_STATES_MAX } from '../limits.js';
-import { type Grammar, type GrammarSymbol, shortestLengths, shortestOf } from './grammar.js';
+import { GRAMMAR_STACKS_MAX, GRAMMAR_STATES_MAX, GRAMMAR_STEPS_MAX } from '../limits.js';
+import { type Grammar, type GrammarSymbol, shortestLengths } from './grammar.js';
 
 /** State after a text that no continuation completes. */
 export const DEAD = -1;
@@ -18,8 +18,8 @@ export type Automaton = {
   readonly step: (state: number, byte: number) => number;
   /** Fewest bytes after which the text would be complete; 0 if it is complete now. */
   readonly need: (state: number) => number;
-  /** States met so far. */
-  readonly stateCount: () => number;
+  /** How much of its memory or time is used up, 0 to 1; at 1 it refuses. */
+  readonly used: () => number;
 };
 
 /** What is still to come at one nesting level: position `at`, then what `below` says. */
@@ -54,6 +54,7 @@ type Machine = {
   readonly stacks: Map<string, Stack>;
   readonly states: State[];
   readonly numbers: Map<string, number>;
+  stepCount: number;
 };
 
 /** Stacks that begin with a byte, by id, and whether the text may end. */
@@ -62,7 +63,14 @@ type Found = { readonly stacks: Map<number, Stack>; isComplete: boolean };
 export function createAutomaton(grammar: Grammar): Automaton {
   const program = flatten(grammar);
   const classes = classifyBytes(grammar);
-  const machine: Machine = { program, classes, stacks: new Map(), states: [], numbers: new Map() };
+  const machine: Machine = {
+    program,
+    classes,
+    stacks: new Map(),
+    states: [],
+    numbers: new Map(),
+    stepCount: 0,
+  };
   const found: Found = { stacks: new Map(), isComplete: false };
   for (const entry of program.entries[0]!) expand(machine, found, { at: entry, below: undefined });
   return {
@@ -78,7 +86,8 @@ export function createAutomaton(grammar: Grammar): Automaton {
       if (isComplete) return 0;
       return stacks.reduce((least, { need }) => Math.min(least, need), Number.POSITIVE_INFINITY);
     },
-    stateCount: () => machine.states.length,
+    used: () =>
+      Math.max(machine.states.length / GRAMMAR_STATES_MAX, machine.stepCount / GRAMMAR_STEPS_MAX),
   };
 }
 
@@ -102,6 +111,7 @@ function expand(machine: Machine, found: Found, from: Pick<Stack, 'at' | 'below'
     const key = `${at} ${below?.id ?? ''}`;
     if (seen.has(key)) continue;
     if (seen.add(key).size > GRAMMAR_STACKS_MAX) throw tooComplex(seen.size);
+    if (++machine.stepCount > GRAMMAR_STEPS_MAX) throw tooComplex(machine.stepCount);
     const symbol = symbols[at];
     if (symbol === undefined) {
       if (below === undefined) found.isComplete = true;
@@ -148,9 +158,12 @@ function flatten(grammar: Grammar): Program {
   const entries = grammar.map((rule) =>
     rule.map((alternative) => {
       const entry = symbols.length;
-      for (let at = 0; at <= alternative.length; at++) {
-        symbols.push(alternative[at]);
-        rest.push(shortestOf(alternative.slice(at), lengths));
+      for (const symbol of alternative) symbols.push(symbol);
+      const end = symbols.push(undefined) - 1;
+      rest[end] = 0;
+      for (let at = end - 1; at >= entry; at--) {
+        const symbol = symbols[at]!;
+        rest[at] = rest[at + 1]! + ('rule' in symbol ? lengths[symbol.rule]! : 1);
       }
       return entry;
     }),

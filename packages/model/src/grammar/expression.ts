@@ -3,7 +3,7 @@
  * them into rules. What an expression means for JSON or for regular expressions is said elsewhere.
  */
 import { modelError } from '../errors.js';
-import { GRAMMAR_REPEAT_MAX } from '../limits.js';
+import { GRAMMAR_REPEAT_MAX, GRAMMAR_SYMBOLS_MAX } from '../limits.js';
 import {
   type Alternative,
   type ByteSet,
@@ -61,6 +61,7 @@ export function buildGrammar(
 ): Uint8Array {
   const rules: Rule[] = [[]];
   const known = new Map<string, number>();
+  let symbolCount = 0;
   /** Number of the rule for `key`, made at its first mention. */
   const ruleOf = (key: string, make: (number: number) => Rule): GrammarSymbol => {
     const found = known.get(key);
@@ -68,14 +69,24 @@ export function buildGrammar(
     const rule = rules.push([]) - 1;
     known.set(key, rule);
     rules[rule] = make(rule);
+    for (const alternative of rules[rule]) symbolCount += alternative.length;
+    if (symbolCount > GRAMMAR_SYMBOLS_MAX) throw tooLarge(symbolCount);
     return { rule };
   };
+  const lowered = new Map<Expression, Alternative>();
+  // An expression may stand in many places: it is worked out once, and never beyond what a grammar may have.
   const lower = (expression: Expression): Alternative => {
+    const done = lowered.get(expression) ?? lowerNew(expression);
+    if (done.length > GRAMMAR_SYMBOLS_MAX) throw tooLarge(done.length);
+    lowered.set(expression, done);
+    return done;
+  };
+  const lowerNew = (expression: Expression): Alternative => {
     switch (expression.kind) {
       case 'bytes':
         return [{ bytes: expression.set }];
       case 'sequence':
-        return expression.parts.flatMap(lower);
+        return joined(expression.parts.map(lower));
       case 'choice': {
         const options = expression.options.map(lower);
         return [ruleOf(JSON.stringify(options), () => options)];
@@ -95,3 +106,16 @@ export function buildGrammar(
   rules[0] = [lower(start)];
   return encodeGrammar(rules);
 }
+
+function joined(parts: readonly Alternative[]): Alternative {
+  const size = parts.reduce((sum, part) => sum + part.length, 0);
+  if (size > GRAMMAR_SYMBOLS_MAX) throw tooLarge(size);
+  return parts.flat();
+}
+
+const tooLarge = (size: number) =>
+  modelError({
+    code: 'grammar_too_large',
+    message: 'The schema or pattern gives too large a grammar.',
+    value: size,
+  });

@@ -1,10 +1,15 @@
 /**
  * A grammar over bytes: which texts an answer may be. Rules are lists of alternatives, alternatives are sequences of
- * byte sets and rules; rule 0 is the whole text. It has one canonical encoding (docs/reference/grammar.md), which is what
- * a job commits to. This module knows the form and what makes a grammar usable, not JSON, tokens or models.
+ * byte sets and rules; rule 0 is the whole text. It has one canonical encoding (docs/reference/grammar.md), which is
+ * what a job commits to. This module knows the form and what makes a grammar usable, not JSON, tokens or models.
  */
 import { modelError } from '../errors.js';
-import { GRAMMAR_BYTES_MAX, GRAMMAR_RULES_MAX, GRAMMAR_SYMBOLS_MAX } from '../limits.js';
+import {
+  GRAMMAR_BYTES_MAX,
+  GRAMMAR_RULES_MAX,
+  GRAMMAR_SYMBOLS_MAX,
+  GRAMMAR_TEXT_BYTES_MAX,
+} from '../limits.js';
 
 /** Inclusive ranges of bytes, ascending, neither touching nor overlapping. */
 export type ByteSet = readonly (readonly [low: number, high: number])[];
@@ -115,25 +120,50 @@ function readSymbol(reader: Reader, ruleCount: number): GrammarSymbol {
   return { bytes };
 }
 
-/** Fewest bytes of a text of each rule; infinite for rules that no text ends. */
+/**
+ * Fewest bytes of a text of each rule, infinite for rules without a text of at most {@link GRAMMAR_TEXT_BYTES_MAX}.
+ * Rules are settled from the shortest on (Knuth, "A generalization of Dijkstra's algorithm", 1977): linear in the
+ * grammar, which comes from strangers.
+ */
 export function shortestLengths(grammar: Grammar): readonly number[] {
   const lengths = grammar.map(() => Number.POSITIVE_INFINITY);
-  for (let changed = true; changed; ) {
-    changed = false;
-    grammar.forEach((rule, index) => {
-      const shortest = Math.min(...rule.map((alternative) => shortestOf(alternative, lengths)));
-      if (shortest < lengths[index]!) {
-        lengths[index] = shortest;
-        changed = true;
+  const users: Open[][] = grammar.map(() => []);
+  const waiting: number[][] = [];
+  const offer = ({ rule, missing, size }: Open): void => {
+    if (missing > 0 || size > GRAMMAR_TEXT_BYTES_MAX) return;
+    const others = waiting[size];
+    if (others === undefined) waiting[size] = [rule];
+    else others.push(rule);
+  };
+  for (const [rule, alternatives] of grammar.entries()) {
+    for (const alternative of alternatives) {
+      const open = { rule, missing: 0, size: 0 };
+      for (const symbol of alternative) {
+        if ('rule' in symbol) {
+          open.missing++;
+          users[symbol.rule]!.push(open);
+        } else open.size++;
       }
-    });
+      offer(open);
+    }
+  }
+  for (let length = 0; length < waiting.length; length++) {
+    // The list grows while it is read: rules without bytes make others of the same length.
+    for (const rule of waiting[length] ?? []) {
+      if (lengths[rule] !== Number.POSITIVE_INFINITY) continue;
+      lengths[rule] = length;
+      for (const open of users[rule]!) {
+        open.missing--;
+        open.size += length;
+        offer(open);
+      }
+    }
   }
   return lengths;
 }
 
-/** Fewest bytes of a sequence, given those of the rules. */
-export const shortestOf = (symbols: Alternative, lengths: readonly number[]): number =>
-  symbols.reduce((sum, symbol) => sum + ('rule' in symbol ? lengths[symbol.rule]! : 1), 0);
+/** An alternative of `rule`: its rules that are not settled, and the fewest bytes of the rest. */
+type Open = { readonly rule: number; missing: number; size: number };
 
 /** A rule that can begin with itself would be entered for ever without reading a byte. */
 function checkLeftRecursion(grammar: Grammar, lengths: readonly number[]): void {

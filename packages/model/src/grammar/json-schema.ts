@@ -5,6 +5,7 @@
  */
 import { printValue } from '@assay/protocol';
 import { modelError } from '../errors.js';
+import { SCHEMA_LENGTH_MAX } from '../limits.js';
 import {
   buildGrammar,
   choice,
@@ -68,6 +69,11 @@ export const jsonObjectGrammar = (): Uint8Array =>
  * @example jsonSchemaGrammar({ type: 'object', properties: { age: { type: 'integer' } }, required: ['age'] })
  */
 export function jsonSchemaGrammar(schema: unknown): Uint8Array {
+  const size = (JSON.stringify(schema) ?? '').length;
+  if (size > SCHEMA_LENGTH_MAX) {
+    const message = `A JSON schema may have ${SCHEMA_LENGTH_MAX} characters.`;
+    throw modelError({ code: 'grammar_too_large', message, value: size });
+  }
   const compiler = { root: schema, definitions: new Map(json.JSON_DEFINITIONS), depth: 0 };
   return buildGrammar(compile(compiler, schema, '#'), compiler.definitions);
 }
@@ -165,7 +171,7 @@ function compileTypes(compiler: Compiler, schema: Schema, path: string): Express
   if (types !== undefined)
     return choice(...types.map((type) => compileType(compiler, schema, { type, path })));
   if (Object.keys(schema).every((keyword) => ANNOTATIONS.has(keyword))) return json.ANY_VALUE;
-  // Without a type, the keywords present say which type is meant; values of others would be valid, but nobody wants them.
+  // Without a type the keywords say which is meant; values of others would be valid, but nobody wants them.
   const meant = known.filter((type) => KEYWORDS[type]!.some((keyword) => keyword in schema));
   return choice(...meant.map((type) => compileType(compiler, schema, { type, path })));
 }

@@ -1,7 +1,7 @@
 /**
  * Regular expressions of a named subset as grammars over UTF-8: literals, `.`, classes, groups, `|`, `*`, `+`, `?`,
- * `{m,n}` and the usual escapes. The whole text must match; `^` and `$` are allowed at the ends and say so. There are no
- * look-arounds and no back-references: those are not regular, and refused.
+ * `{m,n}` and the usual escapes. The whole text must match; `^` and `$` are allowed at the ends and say so. There are
+ * no look-arounds and no back-references: those are not regular, and refused.
  */
 import { modelError } from '../errors.js';
 import {

@@ -1,10 +1,10 @@
 /**
- * Which token ids may come next under a grammar (docs/reference/grammar.md): those whose bytes leave the text possible to
- * complete within the tokens that are left, and stop ids once it is complete. So an answer that is not cut off by its
- * reader is always whole. Masks are remembered by state.
+ * Which token ids may come next under a grammar (docs/reference/grammar.md): those whose bytes leave the text possible
+ * to complete within the tokens that are left, and stop ids once it is complete. So an answer that is not cut off by
+ * its reader is always whole. Masks are remembered by state.
  */
 import { modelError } from '../errors.js';
-import { GRAMMAR_MASKS_BYTES_MAX, GRAMMAR_STATES_MAX } from '../limits.js';
+import { GRAMMAR_MASKS_BYTES_MAX } from '../limits.js';
 import type { Tokenizer } from '../tokenizer.js';
 import { ENTRY_TYPE } from '../vocabulary.js';
 import { type Automaton, createAutomaton, DEAD } from './automaton.js';
@@ -28,8 +28,17 @@ export type TokenMaskOptions = {
 /** Follows answers of one model; vocabulary and grammars that were used lately stay ready. */
 export type OpenTokenMask = (options: TokenMaskOptions) => TokenMask;
 
-/** Ids by their bytes, as a tree. */
-type Trie = { readonly children: Map<number, Trie>; readonly ids: number[] };
+/**
+ * Ids by their bytes, as a tree in the order of a walk through it: node i is `bytes[i]` at `depths[i]` (from 1),
+ * `after[i]` is the first node beyond its branch, and `ids[i]` are the entries that end there.
+ */
+type Trie = {
+  readonly bytes: Uint8Array;
+  readonly depths: Uint16Array;
+  readonly after: Int32Array;
+  readonly ids: readonly (readonly number[])[];
+  readonly depthMax: number;
+};
 
 /** Fewest bytes still missing after each id, or {@link BARRED}. */
 type Needs = Int32Array;
@@ -56,8 +65,8 @@ export function tokenMasks(tokenizer: Tokenizer): OpenTokenMask {
   const open = (bytes: Uint8Array): OpenedGrammar => {
     const key = bytes.join(' ');
     const known = opened.get(key);
-    // One that has met many states is made anew; answers under way keep theirs.
-    const isFresh = known !== undefined && known.automaton.stateCount() < GRAMMAR_STATES_MAX / 4;
+    // One that has used up much is made anew; answers under way keep theirs.
+    const isFresh = known !== undefined && known.automaton.used() < 1 / 4;
     const grammar = isFresh ? known : openGrammar(bytes);
     opened.delete(key);
     opened.set(key, grammar);
@@ -81,21 +90,65 @@ function openGrammar(bytes: Uint8Array): OpenedGrammar {
   return { automaton: createAutomaton(grammar), needs: new Map(), used };
 }
 
+type Word = { readonly id: number; readonly bytes: Uint8Array };
+
 /** Entries that stand for text; control entries and unused ones never do. */
-function growTrie({ vocabulary, vocabularySize, tokenBytes }: Tokenizer): Trie {
+function wordsOf({ vocabulary, vocabularySize, tokenBytes }: Tokenizer): readonly Word[] {
   const textTypes: readonly number[] = [ENTRY_TYPE.normal, ENTRY_TYPE.userDefined, ENTRY_TYPE.byte];
-  const root: Trie = { children: new Map(), ids: [] };
+  const words: Word[] = [];
   for (let id = 0; id < vocabularySize; id++) {
-    if (!textTypes.includes(vocabulary.types[id]!)) continue;
-    let node = root;
-    for (const byte of tokenBytes(id)) {
-      const child = node.children.get(byte) ?? { children: new Map(), ids: [] };
-      node.children.set(byte, child);
-      node = child;
-    }
-    if (node !== root) node.ids.push(id);
+    const bytes = tokenBytes(id);
+    if (textTypes.includes(vocabulary.types[id]!) && bytes.length > 0) words.push({ id, bytes });
   }
-  return root;
+  return words.sort((a, b) => compareBytes(a.bytes, b.bytes));
+}
+
+/** Sorted, words that begin alike stand together: each adds the nodes that the one before it has not. */
+function growTrie(tokenizer: Tokenizer): Trie {
+  const bytes: number[] = [];
+  const depths: number[] = [];
+  const ids: number[][] = [];
+  let before: Uint8Array = new Uint8Array(0);
+  for (const word of wordsOf(tokenizer)) {
+    for (let depth = commonLength(before, word.bytes); depth < word.bytes.length; depth++) {
+      bytes.push(word.bytes[depth]!);
+      depths.push(depth + 1);
+      ids.push([]);
+    }
+    ids.at(-1)!.push(word.id);
+    before = word.bytes;
+  }
+  const depthMax = depths.reduce((most, depth) => Math.max(most, depth), 0);
+  return {
+    bytes: Uint8Array.from(bytes),
+    depths: Uint16Array.from(depths),
+    after: endsOf(depths, depthMax),
+    ids,
+    depthMax,
+  };
+}
+
+/** For each node the next one that is not deeper. */
+function endsOf(depths: readonly number[], depthMax: number): Int32Array {
+  const after = new Int32Array(depths.length);
+  const next = new Int32Array(depthMax + 2).fill(depths.length);
+  for (let node = depths.length - 1; node >= 0; node--) {
+    const depth = depths[node]!;
+    after[node] = next[depth]!;
+    next.fill(node, depth);
+  }
+  return after;
+}
+
+function commonLength(a: Uint8Array, b: Uint8Array): number {
+  let length = 0;
+  while (length < a.length && length < b.length && a[length] === b[length]) length++;
+  return length;
+}
+
+function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  const length = commonLength(a, b);
+  return (a[length] ?? -1) - (b[length] ?? -1);
 }
 
 /** What makes sure that some id is always allowed: an end, room for the shortest text, and every byte as an id. */
@@ -104,9 +157,12 @@ function checkFit({ automaton, used }: OpenedGrammar, trie: Trie, options: Token
   if (stopIds.length === 0) throw unfit('a grammar needs a stop id', 0);
   const shortest = automaton.need(automaton.start) + 1;
   if (shortest > outputCountMax) throw unfit(`${shortest} tokens may be needed`, outputCountMax);
+  const single = new Set<number>();
+  for (let node = 0; node < trie.bytes.length; node = trie.after[node]!) {
+    if (trie.ids[node]!.some((id) => !stopIds.includes(id))) single.add(trie.bytes[node]!);
+  }
   for (let byte = 0; byte < 256; byte++) {
-    const ids = trie.children.get(byte)?.ids ?? [];
-    if (used[byte] === 1 && ids.every((id) => stopIds.includes(id)))
+    if (used[byte] === 1 && !single.has(byte))
       throw unfit('the vocabulary has no id for a byte of it', byte);
   }
 }
@@ -155,20 +211,27 @@ function needsAfter(grammar: OpenedGrammar, { tokenizer, trie }: Words, state: n
   return needs;
 }
 
+/** Missing bytes beyond any answer: keeps sums in 32 bits. */
+const NEED_MAX = 2 ** 30;
+
 function walk(
   automaton: Automaton,
   trie: Trie,
   { state, width }: { readonly state: number; readonly width: number },
 ): Needs {
   const needs = new Int32Array(width).fill(BARRED);
-  const waiting: [Trie, number][] = [[trie, state]];
-  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-    const [node, reached] = next;
-    for (const id of node.ids) needs[id] = automaton.need(reached);
-    for (const [byte, child] of node.children) {
-      const after = automaton.step(reached, byte);
-      if (after !== DEAD) waiting.push([child, after]);
+  const reached = new Int32Array(trie.depthMax + 1);
+  reached[0] = state;
+  for (let node = 0; node < trie.bytes.length; ) {
+    const depth = trie.depths[node]!;
+    const after = automaton.step(reached[depth - 1]!, trie.bytes[node]!);
+    if (after === DEAD) {
+      node = trie.after[node]!;
+      continue;
     }
+    reached[depth] = after;
+    for (const id of trie.ids[node]!) needs[id] = Math.min(automaton.need(after), NEED_MAX);
+    node++;
   }
   return needs;
 }

@@ -8,9 +8,8 @@ import { prosecute } from '../court/prosecutor.js';
 import { startTraceHost } from '../court/trace-host.js';
 import { loadKey, openHome } from '../home.js';
 import { createLog } from '../log.js';
-import { fetchModel, openModelSource } from '../model-store.js';
+import { fetchModel } from '../model-store.js';
 import { listOffersOnChain } from '../offers-on-chain.js';
-import { openModelFile } from '@assay/model';
 import { EXIT, type Output, print, table } from './output.js';
 import { fetchEnvelope } from './receipt.js';
 
@@ -108,13 +107,11 @@ export async function openDisputeCommand(
   }
   const offers = await listOffersOnChain(access, { modelId });
   const modelPath = await fetchModel(home, modelId, offers.map(({ endpoint }) => endpoint));
-  const { identity } = openModelFile(openModelSource(modelPath));
   const endpoint = offers.find((one) => one.provider.toLowerCase() === provider.toLowerCase())?.endpoint ?? '';
-  const { modelId: _, ...model } = identity;
   const traces = await startTraceHost({ modelPath });
   try {
     const log = createLog('dispute');
-    const outcome = await prosecute({ access, traces, model, endpoint, log }, envelope);
+    const outcome = await prosecute({ access, traces, endpoint, log }, envelope);
     const { result } = outcome;
     const found = result === 'convicted' ? outcome.finding : undefined;
     const document = { result, ...(found === undefined ? {} : { kind: found.kind, place: found.place }) };

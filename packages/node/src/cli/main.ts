@@ -193,6 +193,7 @@ function addRoleCommands(program: Command): void {
     .option('--port <port>', 'port to listen on', portNumber, 8789)
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--threads <count>', 'engine threads', atLeastOne, 1)
+    .option('--no-prosecute', 'say what differs, but bring nothing to court')
     .action(
       roleAction(async (options: never) =>
         (await import('../roles/verifier.js')).runVerifier(options),

@@ -170,7 +170,11 @@ describe('convertModel', () => {
 describe('inspectModel', () => {
   it('says how much room the residual stream has', async () => {
     await inspectModel(json, at('tiny.gguf'));
-    expect(printed()).toMatchObject({ fileSize: BYTES.length, residual: ROOMY });
+    expect(printed()).toMatchObject({
+      fileSize: BYTES.length,
+      residual: ROOMY,
+      bytesPerToken: 288,
+    });
     output = '';
     await inspectModel({ json: false }, at('tiny.gguf'));
     expect(output).toContain('16 fraction bits, room for 4 times the largest of 64 tokens');

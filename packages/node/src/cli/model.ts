@@ -61,14 +61,27 @@ export async function inspectModel(options: Output, path: string): Promise<void>
   print(options, document, table(rows));
 }
 
+/** What WebAssembly memory holds of weights beside a sample's activations. */
+const WEIGHT_BYTES_MAX = 3.75 * 2 ** 30;
+
 /** Head-room of the residual stream over a sample of tokens; undefined for a model that does not fit in memory here. */
 function residualRoom(model: EngineModel): ResidualRoom | undefined {
+  if (weightBytes(model) > WEIGHT_BYTES_MAX) return undefined;
   try {
     return measureResidualRoom({ backend: createWasmBackend(), model });
   } catch (error) {
     if (error instanceof EngineError && error.code === 'memory_exhausted') return undefined;
     throw error;
   }
+}
+
+/** A byte per weight and two per block of 32. */
+function weightBytes({ graph }: EngineModel): number {
+  let sum = 0;
+  for (const { kind, shape } of graph.weights) {
+    if (kind === 'W8') sum += shape[0]! * shape[1]! * (17 / 16);
+  }
+  return sum;
 }
 
 function describeRoom(room: ResidualRoom | undefined): string {

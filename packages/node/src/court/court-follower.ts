@@ -34,7 +34,12 @@ export type OpenDispute = {
 };
 
 /** Nodes and the state after they were shown: its place is the node that they hang under. */
-export type Shown = { readonly dispute: Dispute; readonly children: readonly Hex[] };
+export type Shown = {
+  readonly dispute: Dispute;
+  readonly children: readonly Hex[];
+  /** Of the position, where the walk entered its rows. */
+  readonly salt?: Hex;
+};
 export type ShownLeaf = { readonly dispute: Dispute; readonly data: Hex };
 
 export type VerdictRecord = {
@@ -161,11 +166,12 @@ function applyToDispute({ event, openedAt, terms, disputes }: Omit<Application, 
   const { args } = event;
   if ('children' in args) {
     const { children } = args;
+    const salt = 'salt' in args ? { salt: args.salt } : {};
     disputes.set(key, {
       ...known,
       dispute,
       children,
-      shown: [...known.shown, { dispute, children }],
+      shown: [...known.shown, { dispute, children, ...salt }],
     });
   } else if ('data' in args) {
     disputes.set(key, {

@@ -4,15 +4,17 @@
  */
 import { randomBytes } from 'node:crypto';
 import {
-  type CourtModel,
+  askAgain,
   chooseNode,
   claimOf,
   clockEnds,
   commitProof,
   convict,
+  convictOpened,
   type Dispute,
   firstDifference,
   openDispute,
+  type Place,
   phaseOf,
   proofCommitment,
   readCourtTerms,
@@ -41,7 +43,6 @@ export type ProsecutorOptions = {
   readonly access: ChainAccess;
   /** Traces of the model that the receipt names. */
   readonly traces: TraceHost;
-  readonly model: CourtModel;
   readonly endpoint: string;
   readonly log: Logger;
   /** Called after each transaction. */
@@ -86,8 +87,9 @@ async function prove(
     readonly trace: { readonly root: Hex; readonly signature: Hex };
   },
 ): Promise<void> {
-  const { access, model } = options;
+  const { access, traces } = options;
   const { envelope, finding, trace } = found;
+  const model = await traces.model();
   const { court } = access.deployment.addresses;
   const salt = toHex(randomBytes(32));
   const { jobId } = envelope;
@@ -115,13 +117,14 @@ async function force(options: ProsecutorOptions, envelope: ReceiptEnvelope): Pro
   step(options, 'open', await openDispute(access.write, { court, claim, bond }));
   const follower = await followCourt(access);
   const own = options.traces.source(envelope);
+  const goal: Goal = { leaf: undefined, finding: undefined };
   for (;;) {
     await follower.refresh();
     const verdict = follower.verdicts().find((one) => one.verdict.jobId === envelope.jobId);
-    if (verdict !== undefined) return convicted(options, envelope.jobId);
+    if (verdict !== undefined) return convicted(options, envelope.jobId, goal.finding);
     const open = follower.disputes().find(({ dispute }) => isOurs(access, envelope, dispute));
     if (open === undefined) return { result: 'dismissed' };
-    await takeTurn(options, { open, own, envelope });
+    await takeTurn(options, { open, own, envelope, goal });
     await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL_MS));
   }
 }
@@ -130,31 +133,102 @@ const isOurs = (access: ChainAccess, { jobId }: ReceiptEnvelope, dispute: Disput
   dispute.jobId === jobId &&
   dispute.challenger.toLowerCase() === access.write.account.address.toLowerCase();
 
+/** What a challenger remembers between its turns. */
+type Goal = {
+  /** Leaf that the present walk is for; the first walk is for the first difference. */
+  leaf: { readonly t: number; readonly node: number; readonly index: number } | undefined;
+  finding: Finding | undefined;
+};
+
+type Turn = {
+  readonly open: OpenDispute;
+  readonly own: TraceSource;
+  readonly envelope: ReceiptEnvelope;
+  readonly goal: Goal;
+};
+
 /** Does what the state of the dispute asks of the challenger, if anything. */
-async function takeTurn(
-  options: ProsecutorOptions,
-  turn: {
-    readonly open: OpenDispute;
-    readonly own: TraceSource;
-    readonly envelope: ReceiptEnvelope;
-  },
-): Promise<void> {
+async function takeTurn(options: ProsecutorOptions, turn: Turn): Promise<void> {
   const { access } = options;
   const { dispute, children } = turn.open;
   const { court } = access.deployment.addresses;
   const phase = phaseOf(dispute);
   if (phase === 'choosing') {
-    const child = await firstDifference(turn.own, dispute.place, { children, hash: sha256 });
+    const child =
+      childTowards(dispute.place, turn.goal.leaf) ??
+      (await firstDifference(turn.own, dispute.place, { children, hash: sha256 }));
     // Nothing differs: the provider is right after all, and the bond is the price of having asked.
     if (child === undefined) return;
     const receipt = await chooseNode(access.write, { court, dispute, children, child });
     step(options, 'choose', receipt);
     return;
   }
-  if (phase === 'proving') return;
-  if ((await access.read.getBlock()).timestamp <= clockEnds(dispute)) return;
+  if (phase === 'proving') return proveShown(options, turn);
+  const ends = clockEnds(dispute);
+  if ((await chainTime(access)) <= ends) return;
   const claim = claimOf(turn.envelope);
-  step(options, 'timeOut', await timeOutDispute(access.write, { court, dispute, claim }));
+  const timeOut = () => timeOutDispute(access.write, { court, dispute, claim });
+  step(options, 'timeOut', await onceDue(access, ends + 1n, timeOut));
+}
+
+/** Proves by what was shown, or asks for one more leaf. */
+async function proveShown(options: ProsecutorOptions, turn: Turn): Promise<void> {
+  const { access, traces } = options;
+  const { dispute, shown, leaves } = turn.open;
+  const { court } = access.deployment.addresses;
+  const forced = { root: dispute.traceRoot, shown, leaves };
+  const { finding, wanted } = await traces.force(turn.envelope, forced);
+  if (finding !== undefined) {
+    turn.goal.finding = finding;
+    const claim = claimOf(turn.envelope);
+    const proof = { kind: finding.number, data: finding.data };
+    const model = await traces.model();
+    const receipt = await convictOpened(access.write, { court, dispute, claim, model, proof });
+    step(options, 'prove', receipt);
+  } else if (wanted !== undefined && dispute.walks > 0) {
+    turn.goal.leaf = wanted;
+    step(options, 'again', await askAgain(access.write, { court, dispute }));
+  }
+}
+
+/** The child on the way to a leaf that a proof wants; undefined if none is wanted. */
+function childTowards(place: Place, wanted: Goal['leaf']): number | undefined {
+  if (wanted === undefined) return undefined;
+  const goal = [wanted.t, wanted.node, wanted.index][place.tree]!;
+  const steps = Math.min(place.level, STEP_LEVELS);
+  return Math.floor(goal / 2 ** (place.level - steps)) - Number(place.index) * 2 ** steps;
+}
+
+/** Levels between a node and what is shown below it. */
+const STEP_LEVELS = 4;
+
+/** A chain where nothing happens shows an old time; the next block will have about ours. */
+async function chainTime(access: ChainAccess): Promise<bigint> {
+  const { timestamp } = await access.read.getBlock();
+  const ours = BigInt(Math.floor(Date.now() / 1_000));
+  return timestamp > ours ? timestamp : ours;
+}
+
+/** Refusals of moves that come too early; clocks of chains are not ours. */
+const TOO_EARLY = new Set(['release_not_ready', 'time_not_up']);
+
+/** Waits until a time has come, and makes a move that the chain may still think too early. */
+async function onceDue(
+  access: ChainAccess,
+  dueAt: bigint,
+  make: () => Promise<TransactionReceipt>,
+): Promise<TransactionReceipt> {
+  for (;;) {
+    const early = (await chainTime(access)) < dueAt;
+    if (!early) {
+      try {
+        return await make();
+      } catch (error) {
+        if (!TOO_EARLY.has(String((error as { code?: unknown }).code))) throw error;
+      }
+    }
+    await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL_MS));
+  }
 }
 
 /** The verdict of a job, released as soon as its delay is over if that is near. */
@@ -176,9 +250,8 @@ export async function releaseWhenDue(
 ): Promise<VerdictRecord> {
   const { access } = options;
   const { court } = access.deployment.addresses;
-  while ((await access.read.getBlock()).timestamp < verdict.releaseAt)
-    await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL_MS));
-  step(options, 'release', await releaseVerdict(access.write, { court, verdict }));
+  const release = () => releaseVerdict(access.write, { court, verdict });
+  step(options, 'release', await onceDue(access, verdict.releaseAt, release));
   const follower = await followCourt(access);
   return follower.verdicts().find((one) => one.verdict.jobId === verdict.jobId)!;
 }

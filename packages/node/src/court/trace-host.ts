@@ -1,6 +1,6 @@
 /** The role's side of a trace thread: traces as sources, prosecutions as promises. */
 import { Worker } from 'node:worker_threads';
-import type { TraceSource } from '@assay/compute';
+import type { CourtModel, ForcedTrace, LeafWanted, TraceSource } from '@assay/compute';
 import { AssayError, encodeJson, type ReceiptEnvelope } from '@assay/protocol';
 import type {
   Finding,
@@ -12,6 +12,8 @@ import type {
 } from './trace-messages.js';
 
 export type TraceHost = {
+  /** The committed parts of the model that it traces. */
+  readonly model: () => Promise<CourtModel>;
   /** The honest trace of a receipt; computed when the first question comes. */
   readonly source: (envelope: ReceiptEnvelope) => TraceSource;
   /**
@@ -23,7 +25,15 @@ export type TraceHost = {
     envelope: ReceiptEnvelope,
     provider: TraceSource,
   ) => Promise<Finding | undefined>;
+  /** A proof from what the provider was made to show on chain, or the leaf that it still needs. */
+  readonly force: (envelope: ReceiptEnvelope, forced: ShownTrace) => Promise<Forced>;
   readonly close: () => Promise<void>;
+};
+
+export type ShownTrace = Omit<ForcedTrace, 'own' | 'hash'>;
+export type Forced = {
+  readonly finding: Finding | undefined;
+  readonly wanted: LeafWanted['leaf'] | undefined;
 };
 
 type Pending = {
@@ -42,10 +52,10 @@ const workerUrl = (): URL =>
 export async function startTraceHost(setup: TraceSetup): Promise<TraceHost> {
   const worker = new Worker(workerUrl(), { workerData: setup });
   const pending = new Map<number, Pending>();
-  await new Promise<void>((resolve, reject) => {
+  const model = await new Promise<CourtModel>((resolve, reject) => {
     worker.once('error', reject);
     worker.once('message', (report: TraceReport) => {
-      if (report.kind === 'ready') resolve();
+      if (report.kind === 'ready') resolve(report.model);
       else if (report.kind === 'failed') reject(failure(report));
     });
   });
@@ -68,6 +78,7 @@ export async function startTraceHost(setup: TraceSetup): Promise<TraceHost> {
     return (report as TraceReport & { kind: 'answered' }).answer;
   };
   return {
+    model: async () => model,
     source(envelope) {
       const json = encodeJson(envelope);
       return {
@@ -85,6 +96,12 @@ export async function startTraceHost(setup: TraceSetup): Promise<TraceHost> {
       const json = encodeJson(envelope);
       const report = await order((id) => ({ kind: 'prosecute', id, envelope: json }), provider);
       return (report as TraceReport & { kind: 'judged' }).finding;
+    },
+    async force(envelope, forced) {
+      const json = encodeJson(envelope);
+      const report = await order((id) => ({ kind: 'force', id, envelope: json, forced }));
+      const { finding, wanted } = report as TraceReport & { kind: 'judged' };
+      return { finding, wanted };
     },
     close: async () => void (await worker.terminate()),
   };
@@ -144,6 +161,7 @@ export function lazyTraceHost(setup: TraceSetup): TraceHost {
     return started;
   };
   return {
+    model: async () => (await host()).model(),
     source: (envelope) => ({
       root: async () => (await host()).source(envelope).root(),
       positions: async () => (await host()).source(envelope).positions(),
@@ -151,6 +169,7 @@ export function lazyTraceHost(setup: TraceSetup): TraceHost {
       leaves: async (t, node) => (await host()).source(envelope).leaves(t, node),
     }),
     prosecute: async (envelope, provider) => (await host()).prosecute(envelope, provider),
+    force: async (envelope, forced) => (await host()).force(envelope, forced),
     close: async () => (await started)?.close(),
   };
 }

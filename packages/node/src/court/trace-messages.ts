@@ -1,4 +1,5 @@
 /** What a role and its trace thread say to each other; bytes travel as they are, big numbers as JSON of the wire. */
+import type { CourtModel, ForcedTrace, LeafWanted } from '@assay/compute';
 import type { PositionRoot } from '@assay/engine';
 import type { Hex } from '@assay/protocol';
 
@@ -21,6 +22,13 @@ export type TraceOrder =
       readonly question: TraceQuestion;
     }
   | { readonly kind: 'prosecute'; readonly id: number; readonly envelope: string }
+  /** Looks for a proof in what the provider was made to show on chain. */
+  | {
+      readonly kind: 'force';
+      readonly id: number;
+      readonly envelope: string;
+      readonly forced: Omit<ForcedTrace, 'own' | 'hash'>;
+    }
   /** The answer to a question that the thread had about the provider's trace. */
   | { readonly kind: 'answer'; readonly to: number; readonly answer: TraceAnswer }
   | {
@@ -53,10 +61,15 @@ export type Finding = {
 };
 
 export type TraceReport =
-  | { readonly kind: 'ready'; readonly modelId: Hex }
+  | { readonly kind: 'ready'; readonly model: CourtModel }
   | { readonly kind: 'answered'; readonly id: number; readonly answer: TraceAnswer }
-  /** `finding` is missing if the provider's trace is right. */
-  | { readonly kind: 'judged'; readonly id: number; readonly finding?: Finding }
+  /** `finding` is missing if the provider's trace is right, or if `wanted` is what a proof still needs. */
+  | {
+      readonly kind: 'judged';
+      readonly id: number;
+      readonly finding?: Finding;
+      readonly wanted?: LeafWanted['leaf'];
+    }
   | {
       readonly kind: 'question';
       readonly id: number;

@@ -8,6 +8,8 @@ import {
   decodeEnvelope,
   type Fraud,
   findFraud,
+  forcedSource,
+  LeafWanted,
   layerOf,
   type ModelTrees,
   modelTrees,
@@ -102,9 +104,37 @@ function askedSource(id: number): TraceSource {
   };
 }
 
+/** A proof from what was shown on chain, or the leaf that it still needs. */
+async function force(
+  bench: Bench,
+  order: TraceOrder & { readonly kind: 'force' },
+  envelope: ReceiptEnvelope,
+): Promise<void> {
+  const own = traceFor(bench, envelope);
+  const source = forcedSource({ ...order.forced, own, hash: sha256 });
+  try {
+    await seek(bench, { id: order.id, envelope, own, source });
+  } catch (error) {
+    if (!(error instanceof LeafWanted)) throw error;
+    report({ kind: 'judged', id: order.id, wanted: error.leaf });
+  }
+}
+
 async function prosecute(bench: Bench, id: number, envelope: ReceiptEnvelope): Promise<void> {
   const own = traceFor(bench, envelope);
-  const source = askedSource(id);
+  await seek(bench, { id, envelope, own, source: askedSource(id) });
+}
+
+async function seek(
+  bench: Bench,
+  search: {
+    readonly id: number;
+    readonly envelope: ReceiptEnvelope;
+    readonly own: Trace;
+    readonly source: TraceSource;
+  },
+): Promise<void> {
+  const { id, envelope, own, source } = search;
   const fraud = await findFraud({ ...bench, envelope, own, source, hash: sha256 });
   if (fraud === undefined) report({ kind: 'judged', id });
   else
@@ -160,6 +190,7 @@ async function obey(bench: Bench, order: TraceOrder): Promise<void> {
   }
   const envelope = decodeEnvelope(decodeJson(order.envelope));
   if (order.kind === 'prosecute') return prosecute(bench, order.id, envelope);
+  if (order.kind === 'force') return force(bench, order, envelope);
   const trace = traceFor(bench, envelope);
   report({ kind: 'answered', id: order.id, answer: answer(trace, order.question) });
 }
@@ -181,7 +212,8 @@ try {
   port.on('message', (order: TraceOrder) => {
     obey(bench, order).catch((error: unknown) => fail('id' in order ? order.id : undefined, error));
   });
-  report({ kind: 'ready', modelId: identity.modelId });
+  const { modelId: _, ...parts } = identity;
+  report({ kind: 'ready', model: parts });
 } catch (error) {
   fail(undefined, error);
 }

@@ -208,8 +208,7 @@ async function tryCase(options: Case): Promise<DemoResult> {
     tell({ step: 'transaction', made: step, seconds: secondsSince(options.startedMs) });
   };
   const { endpoint } = network;
-  const { modelId: _, ...model } = file.identity;
-  const outcome = await prosecute({ access, traces, model, endpoint, log, onStep }, envelope);
+  const outcome = await prosecute({ access, traces, endpoint, log, onStep }, envelope);
   let record: VerdictRecord | undefined;
   if (outcome.result === 'convicted')
     record = await releaseWhenDue({ access, onStep }, outcome.verdict);

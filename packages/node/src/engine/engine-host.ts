@@ -20,7 +20,6 @@ export type EngineJob = {
 };
 
 export type EngineHost = {
-  readonly modelId: Hex;
   /** Tokens as they are made, or an embedding; ends after a stop id, the limit, or soon after the signal. */
   readonly run: (job: EngineJob) => AsyncGenerator<Generated, void>;
   readonly verify: (envelope: ReceiptEnvelope) => Promise<Verdict>;
@@ -47,10 +46,10 @@ const failed = (code: string, message: string): AssayError =>
 export async function startEngine(setup: EngineSetup): Promise<EngineHost> {
   const worker = new Worker(workerUrl(), { workerData: setup });
   const listeners = new Map<number, Listener>();
-  const modelId = await new Promise<Hex>((resolve, reject) => {
+  await new Promise<void>((resolve, reject) => {
     worker.once('error', reject);
     worker.once('message', (report: EngineReport) => {
-      if (report.kind === 'ready') resolve(report.modelId);
+      if (report.kind === 'ready') resolve();
       else if (report.kind === 'failed') reject(failed(report.code, report.message));
     });
   });
@@ -66,7 +65,6 @@ export async function startEngine(setup: EngineSetup): Promise<EngineHost> {
   const post = (order: EngineOrder): void => worker.postMessage(order);
   let nextId = 1;
   return {
-    modelId,
     run: (job) => runJob({ id: nextId++, job, post, listeners }),
     verify: (envelope) => verifyOnce({ id: nextId++, envelope, post, listeners }),
     close: async () => void (await worker.terminate()),

@@ -25,7 +25,7 @@ export type EngineOrder =
   | { readonly kind: 'verify'; readonly id: number; readonly envelope: string };
 
 export type EngineReport =
-  | { readonly kind: 'ready'; readonly modelId: Hex }
+  | { readonly kind: 'ready' }
   | {
       readonly kind: 'tokens';
       readonly id: number;

@@ -220,7 +220,8 @@ function main({ modelPath, threads, draft }: EngineSetup): void {
   const scheduler = createScheduler({ model, backend, ...(openDrafter && { openDrafter }) });
   const engine: Engine = { model, backend, scheduler, openMask: tokenMasks(file.tokenizer) };
   port.on('message', (order: EngineOrder) => obey(engine, order));
-  report({ kind: 'ready', modelId: file.identity.modelId });
+  // Who starts the thread knows the model's id: hashing all weights here again would double the start.
+  report({ kind: 'ready' });
 }
 
 try {

@@ -86,7 +86,7 @@ export async function buy<T>(
       tried.push(bought.offer.provider);
       const another = error instanceof AssayError && ANOTHER_MAY_SERVE.has(error.code);
       const known = options.catalog.hasOffer(modelId, tried);
-      if (!another || !known || tried.length >= TRIES_MAX) throw error;
+      if (!another || !known || left.aborted || tried.length >= TRIES_MAX) throw error;
     }
   }
 }
@@ -133,11 +133,15 @@ export function settleBought(
   if (envelope.receipt.finish === FINISH.cancelled && !stop.signal.aborted) throw providerStopped();
 }
 
-/** The job ended with an error. */
-export function giveUp(options: BuyingOptions, { held, offer }: Bought, error: unknown): void {
+/** The job ended with an error; not the provider's failure if we had told it to stop. */
+export function giveUp(
+  options: BuyingOptions,
+  { held, offer, stop }: Bought,
+  error: unknown,
+): void {
   held.release();
-  if (error instanceof AssayError && error.fault === 'peer')
-    options.onProviderFailed(offer.provider);
+  const isPeers = error instanceof AssayError && error.fault === 'peer';
+  if (isPeers && !stop.signal.aborted) options.onProviderFailed(offer.provider);
 }
 
 /** Also when it signed a receipt for the part: nobody asked it to stop. */

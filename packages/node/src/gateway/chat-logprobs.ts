@@ -12,13 +12,14 @@ export type TokenLogprob = Likelihood & { readonly top_logprobs: readonly Likeli
 /** Log probabilities are in Q16, so they are exact as numbers. */
 const ONE = 65_536;
 
-/** Ids below which entries of a vocabulary smaller than the count would fall are zeros, which say nothing. */
+/** An id and its log probability. */
 const ENTRY_BYTES = 8;
 
 /** What the bytes of one token say: its own log probability, then id and log probability of the likeliest. */
 export function readLogprob(model: OpenedModel, token: number, detail: Uint8Array): TokenLogprob {
   const view = new DataView(detail.buffer, detail.byteOffset, detail.length);
   const top: Likelihood[] = [];
+  // A vocabulary smaller than the count leaves zeros at the end.
   const count = Math.min((detail.length - 4) / ENTRY_BYTES, model.vocabularySize);
   for (let index = 0; index < count; index++) {
     const at = 4 + ENTRY_BYTES * index;

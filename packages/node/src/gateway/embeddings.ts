@@ -52,7 +52,7 @@ const INPUT_TOKENS_MAX = 131_072;
 /** Vectors are in Q30. */
 const ONE = 2 ** 30;
 
-/** No element of an input's seed is ever read: nothing is sampled. */
+/** Never read: nothing is sampled. */
 const NO_SEED = `0x${'00'.repeat(32)}` as const;
 
 const KNOWN = new Set(['model', 'input', 'encoding_format', 'dimensions', 'pooling']);

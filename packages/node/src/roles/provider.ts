@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
+  countJobs,
   createProvider,
   createVault,
   depositStake,
@@ -20,12 +21,9 @@ import {
 import { type ModelFile, openModelFile } from '@assay/model';
 import {
   AssayError,
-  channelId,
   type Hex,
   type ModelInfo,
-  type ProviderInfo,
   type ReceiptEnvelope,
-  settlementDomain,
   TIER,
 } from '@assay/protocol';
 import type { Hono } from 'hono';
@@ -121,7 +119,12 @@ export async function startProvider(
   const app = providerApp({
     provider,
     traces: defence.routes,
-    info: () => providerInfo(access, info, provider.running.size, options.queue),
+    info: () => ({
+      address: account.address,
+      chainId: access.market.chainId,
+      models: [info],
+      queue: { ...countJobs(provider), max: options.queue },
+    }),
     queueMax: options.queue,
     modelPath: (modelId) => (modelId === info.modelId ? opened.path : undefined),
     log,
@@ -258,18 +261,6 @@ const generateWith =
   ({ job: { outputCountMax, sampler }, inputTokens, controls, signal }) =>
     engine.run({ inputTokens, outputCountMax, sampler, controls, signal });
 
-const providerInfo = (
-  access: ChainAccess,
-  info: ModelInfo,
-  running: number,
-  max: number,
-): ProviderInfo => ({
-  address: access.write.account.address,
-  chainId: access.market.chainId,
-  models: [info],
-  queue: { running, waiting: 0, max },
-});
-
 type FundedChannel = { balance: bigint; totalClaimed: bigint; withdrawing: boolean };
 
 /**
@@ -281,9 +272,7 @@ const CHANNEL_FRESH_MS = 10_000;
 /** Reads channels from the chain, and remembers them for {@link CHANNEL_FRESH_MS}. */
 function channelReader(access: ChainAccess): ProviderContext['readChannel'] {
   const known = new Map<Hex, { readonly state: FundedChannel; readonly atMs: number }>();
-  const { market } = access;
-  return async (config, needed) => {
-    const id = channelId(settlementDomain(market.chainId, market.channels), config);
+  return async (id, needed) => {
     const entry = known.get(id);
     const fresh = entry !== undefined && Date.now() - entry.atMs < CHANNEL_FRESH_MS;
     if (fresh && entry.state.balance >= needed && !entry.state.withdrawing) return entry.state;

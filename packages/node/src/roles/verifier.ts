@@ -2,9 +2,12 @@
 import { decodeEnvelope, type Verdict } from '@assay/compute';
 import { AssayError, encodeJson, type Hex, type ReceiptEnvelope } from '@assay/protocol';
 import { Hono } from 'hono';
-import { type ChainAccess, connectRole, resolveRpc } from '../chain-access.js';
+import { join } from 'node:path';
+import { type ChainAccess, connectRole, ledgerName, resolveRpc } from '../chain-access.js';
+import { type CaseBook, openCaseBook } from '../court/case-book.js';
+import { createBailiff } from '../court/bailiff.js';
 import { type EngineHost, startEngine } from '../engine/engine-host.js';
-import { loadKey, openHome } from '../home.js';
+import { loadKey, openHome, roleFolder } from '../home.js';
 import { readRequestJson, respondError } from '../http-errors.js';
 import { listen } from '../listen.js';
 import { createLog, type Logger } from '../log.js';
@@ -18,6 +21,8 @@ export type VerifierRoleOptions = {
   readonly port: number;
   readonly host: string;
   readonly threads: number;
+  /** Brings receipts that differ to court (default true). */
+  readonly prosecute?: boolean;
 };
 
 /** A receipt with the token ids of the longest context. */
@@ -48,20 +53,24 @@ export async function startVerifier(
   const { account } = loadKey(home, 'verifier');
   const access = await connectRole(home, resolveRpc(home, options.rpc), account);
   const engines = engineCache({ home, access, threads: options.threads });
+  const book = openCaseBook(join(roleFolder(home, 'verifier'), ledgerName('cases', access.deployment).replace(/\.db$/, '')));
+  const bailiff = createBailiff({ home, access, log, book });
   const verify = inTurn(async (envelope: ReceiptEnvelope): Promise<VerifierAnswer> => {
     const startedMs = Date.now();
     const verdict = await judge(access, envelope, engines);
     const seconds = (Date.now() - startedMs) / 1_000;
     log.info({ jobId: envelope.jobId, result: verdict.result, seconds }, 'receipt checked');
+    if (verdict.result === 'different' && options.prosecute !== false) bailiff.take(envelope);
     return { ...verdict, verifier: account.address, seconds };
   });
-  const app = verifierApp(verify, log);
+  const app = verifierApp(verify, log, book);
   const server = await listen({ app, host: options.host, port: options.port });
   return {
     ready: { ready: 'verifier', url: server.url, address: account.address },
     close: async () => {
       await server.close();
       await engines.close();
+      bailiff.close();
     },
   };
 }
@@ -70,6 +79,7 @@ export async function startVerifier(
 export function verifierApp(
   verify: (envelope: ReceiptEnvelope) => Promise<VerifierAnswer>,
   log: Logger,
+  book?: CaseBook,
 ): Hono {
   const app = new Hono();
   app.onError((error, context) => {
@@ -77,6 +87,7 @@ export function verifierApp(
     return respondError(context, error);
   });
   app.get('/v1/verifier', (context) => context.json({ ready: true }));
+  app.get('/v1/cases', (context) => context.json({ cases: book?.list() ?? [] }));
   app.post('/v1/verify', async (context) => {
     const body = await readRequestJson(context.req.raw, { bytesMax: ENVELOPE_BYTES_MAX });
     const answer = await verify(decodeEnvelope(body));

@@ -41,6 +41,10 @@ export type KernelBench = {
 /** Enough for the largest row of a case, 65,536 elements of eight bytes, several times. */
 const BENCH_BYTES = 32 * 2 ** 20;
 
+/** Behind every room lies a pattern that no kernel may touch. */
+const GUARD_BYTES = 64;
+const GUARD_WORD = 0x5ca1ab1e;
+
 /** Scratch for 65,536 elements and this many positions. */
 const SCRATCH_POSITIONS = 1024;
 const SCRATCH_ROW = 8 * 65_536;
@@ -51,11 +55,24 @@ export function createKernelBench(): KernelBench {
   const fixed = layFixed(arena);
   const start = arena.reserve(BENCH_BYTES);
   let used = start;
+  const guards: number[] = [];
   const room = (byteCount: number): number => {
     const at = used;
-    used += Math.ceil(byteCount / 64) * 64;
+    const guard = at + Math.ceil(byteCount / 64) * 64;
+    used = guard + GUARD_BYTES;
     if (used > start + BENCH_BYTES) throw new Error('the case is larger than the bench');
+    arena.words().fill(GUARD_WORD, guard / 4, used / 4);
+    guards.push(guard);
     return at;
+  };
+  /** A kernel that writes behind a row would spoil another session's. */
+  const checkGuards = (name: string): void => {
+    const words = arena.words();
+    for (const guard of guards) {
+      for (let i = guard / 4; i < (guard + GUARD_BYTES) / 4; i++) {
+        if (words[i] !== GUARD_WORD) throw new Error(`${name} wrote behind its room`);
+      }
+    }
   };
   const bench: KernelBench = {
     room,
@@ -76,6 +93,7 @@ export function createKernelBench(): KernelBench {
       });
       words.fill(0, fixed.saturations / 4, fixed.saturations / 4 + 2);
       kernels.call(fixed.meeting, fixed.program, fixed.frame, 1);
+      checkGuards(name);
       return words[fixed.saturations / 4]!;
     },
     rowAt: (position, table = 0) => ({
@@ -87,6 +105,7 @@ export function createKernelBench(): KernelBench {
     int64: (at, count) => new BigInt64Array(arena.memory.buffer, at, count),
     reset() {
       used = start;
+      guards.length = 0;
     },
   };
   return bench;

@@ -391,7 +391,10 @@ function attentionCase(bench: KernelBench, seed: number): Difference {
   const values = Array.from({ length: count }, () => Array.from({ length: kvHeads }, rowOf));
   const scaleQ24 = scoreScaleQ24(headSize);
   const wanted = referenceAttention({ query, keys, values, scaleQ24 });
-  const pages = layPages(bench, { keys, values, headSize });
+  // As after a truncated session: what lies behind the last position looks like rows and must not count.
+  const stale = Array.from({ length: draw.below(5) }, () => Array.from({ length: kvHeads }, rowOf));
+  const kept = { keys: [...keys, ...stale], values: [...values, ...stale] };
+  const pages = layPages(bench, { ...kept, headSize });
   const mixed = bench.room(heads * 4 * paddedHead(headSize));
   const results = bench.room(16 * heads);
   const room = row16Room(bench, heads * headSize);
