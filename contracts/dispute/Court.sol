@@ -112,7 +112,7 @@ contract Court is ICourt {
         (bytes32 jobId, bytes32 receiptHash) = _signedClaim(claim);
         uint64 closedAt = claim.job.expiresAt + WINDOW;
         if (block.timestamp > closedAt) revert WindowClosed(closedAt);
-        if (verdicts[jobId] != 0) revert AlreadyConvicted(jobId);
+        // A job that is convicted already is not looked up: whoever opens it takes the bond back by {returnBond}.
         if (disputes[jobId][msg.sender] != 0) revert DisputeOpen(jobId, msg.sender);
         Dispute memory dispute;
         dispute.jobId = jobId;

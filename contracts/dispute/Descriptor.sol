@@ -60,8 +60,8 @@ library Descriptor {
 
     /// @param index of the node
     function decode(bytes calldata data, uint256 index) internal pure returns (Node memory node) {
-        // SAFETY: offsets grow by constants, at most a few hundred; that the last one is the end proves that nothing was
-        // read behind it.
+        // SAFETY: offsets grow by constants, to a few hundred at most; that the last one is the end proves that nothing
+        // was read behind it.
         unchecked {
             node.op = read(data, 0, 1);
             node.logitsFrom = read(data, 1, 4);

@@ -3,8 +3,8 @@ pragma solidity ^0.8.37;
 
 /// @title From leaves up to the top of a tree
 /// @notice Trees of the protocol (`packages/protocol/src/merkle.ts`) and of traces have one shape and two hashes: pairs
-/// are hashed as H(0x01 ‖ left ‖ right), an odd last node moves up unchanged. A path holds what is hashed in on the way,
-/// lowest level first, and left before right; nested trees follow one another in one path, which a cursor walks through.
+/// are hashed as H(0x01 ‖ left ‖ right), an odd last node moves up unchanged. A path holds what is hashed in on the
+/// way, lowest level first, and left before right; nested trees follow one another in one path, which a cursor walks.
 /// @dev In Yul, because a conviction folds a hundred times and more, and the compiler's way costs 500 gas more each.
 ///
 /// INVARIANT: what is folded stands at exactly the given places of a tree with exactly the given number of leaves.
@@ -60,8 +60,8 @@ library Fold {
         return (top, used);
     }
 
-    /// @notice Folds a run of neighbours of a SHA-256 tree until one node is left; at each level a neighbour on the left,
-    /// then one on the right may be missing.
+    /// @notice Folds a run of neighbours of a SHA-256 tree until one node is left; at each level a neighbour on the
+    /// left, then one on the right may be missing.
     /// @param nodes the run, overwritten
     /// @param from place of the first one among `width`
     function run(

@@ -185,8 +185,8 @@ abstract contract Judge is IJudge {
 
     // ROWS
 
-    /// @dev Opens the leaf or run at `spot`. Only the first opening of a row has to lead up to the position; the path of
-    /// a later one may end at the row.
+    /// @dev Opens the leaf or run at `spot`. Only the first opening of a row has to lead up to the position; the path
+    /// of a later one may end at the row.
     function _open(
         Place memory place,
         Layout.Row memory row,

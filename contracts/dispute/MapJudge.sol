@@ -168,7 +168,7 @@ contract MapJudge is Judge {
         return _total(facts, Layout.SOFTMAX_SUMS_AT);
     }
 
-    /// @dev What a quantised row claims of element `index` of a head: its facts are opening `number`, its leaf the next.
+    /// @dev What a quantised row claims of one element of a head: its facts are opening `number`, its leaf the next.
     function _own(Site memory site, Proof calldata proof, uint256 head, uint256 number)
         private
         view

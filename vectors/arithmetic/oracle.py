@@ -744,6 +744,8 @@ def op_cases():
         ("one outlier", dict(values=[2**30] + [1, -1, 3, 0, 0] * 3 + [-(2**30)] + [2, -2, 7, 0, 0] * 3, exponent=-28, gains=vector(16, -22), **small)),
         ("smallest head", dict(values=[3, -4, 2**30, 1], exponent=-28, gains=vector(2, -23), **small)),
         ("largest head", dict(**row30(r, 256, -28), gains=vector(256, -23), headCount=1, epsilonQ40=10995116)),
+        ("epsilon 1e-5 sets the shift beside a head of its size", dict(**row30(r, 32, -42), gains=vector(16, -22), headCount=2, epsilonQ40=10995116)),
+        ("smallest epsilon sets the shift", dict(**row30(r, 32, -46), gains=vector(16, -22), headCount=2, epsilonQ40=2**16)),
         ("largest epsilon, finest grid", dict(**row30(r, 32, -126), gains=vector(16, -22), headCount=2, epsilonQ40=2**34)),
     ]
 

@@ -77,9 +77,15 @@ contract CourtMoneyTest is CourtBase {
         convicted(claim, challenger);
         vm.expectPartialRevert(ICourt.AlreadyConvicted.selector);
         court.convict(claim, noTrace(), model, guilty(), 0);
-        vm.prank(stranger);
-        vm.expectPartialRevert(ICourt.AlreadyConvicted.selector);
-        court.open{value: BOND}(claim);
+    }
+
+    function testBondOfADisputeAfterTheConvictionComesBack() external {
+        ICourt.Claim memory claim = claimOf(job(1));
+        convicted(claim, stranger);
+        ICourt.Dispute memory dispute = opened(claim);
+        uint256 before = challenger.balance;
+        court.returnBond(dispute);
+        assertEq(challenger.balance, before + BOND);
     }
 
     function testSelfConvictionLosesMoney() external {

@@ -24,7 +24,7 @@ export function i30Shift(mask: i64): i64 {
   return shift > 0 ? shift : 0;
 }
 
-/** Two elements R(x, shift) for 0 <= shift <= 46 and |x| <= 2^61, by an unsigned shift of x + 2^62. */
+/** Two elements R(x, shift) for 0 <= shift <= 62 and |x| <= 2^62, by an unsigned shift of x + 2^62 < 2^64. */
 // @ts-ignore: decorator
 @inline
 export function roundPair(x: v128, shift: i32): v128 {

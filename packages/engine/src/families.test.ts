@@ -123,6 +123,21 @@ describe('rows in the order of halves', () => {
     expect(stored.getFloat32(4 * (headSize / 2), true)).toBe(data[1]! * 2 ** exponent);
     expect(stored.getFloat32(4 * 3, true)).toBe(data[6]! * 2 ** exponent);
   });
+
+  it('takes the gains of norms per head along', () => {
+    const model = modelOf('qwen3');
+    const { file } = loadGgufModel(exportGguf({ model }).bytes);
+    const { headSize } = model.config;
+    for (const name of ['blk.0.attn_q_norm.weight', 'blk.2.attn_k_norm.weight']) {
+      const tensor = file.tensors.get(name)!;
+      const stored = new DataView(file.source.read(tensor.offset, tensor.byteCount).slice().buffer);
+      const { data, exponent } = model.gains.get(name)!;
+      data.forEach((gain, i) => {
+        const place = (i >> 1) + (i & 1) * (headSize / 2);
+        expect(stored.getFloat32(4 * place, true)).toBe(gain * 2 ** exponent);
+      });
+    }
+  });
 });
 
 describe('rotary scaling', () => {

@@ -9,7 +9,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { removeHome, startNetwork } from '@assay/simulation';
-import { type BenchReport, row } from './report.js';
+import { canReadProcessorTime, childrenNamed, processorTimeMs } from './processor-time.js';
+import { type BenchReport, type BenchRow, row } from './report.js';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const MODEL = join(ROOT, 'models', 'assay-mini.gguf');
@@ -25,6 +26,8 @@ type Target = {
   readonly name: string;
   readonly url: string;
   readonly headers: Record<string, string>;
+  /** Processes that work for a request. */
+  readonly pids: readonly number[];
 };
 
 export async function benchGateway(): Promise<BenchReport> {
@@ -39,10 +42,19 @@ export async function benchGateway(): Promise<BenchReport> {
   try {
     const { url: bareUrl } = await readLine(bare);
     await untilAnswers(`http://127.0.0.1:${portkeyPort}`);
+    const roles = canReadProcessorTime
+      ? childrenNamed(network.process.pid!, ['provider', 'gateway'])
+      : [];
+    const portkeyUrl = `http://127.0.0.1:${portkeyPort}`;
     const targets: Target[] = [
-      { name: 'bare', url: bareUrl, headers: {} },
-      { name: 'ours', url: network.url, headers: {} },
-      { name: 'portkey', url: `http://127.0.0.1:${portkeyPort}`, headers: portkeyHeaders(bareUrl) },
+      { name: 'bare', url: bareUrl, headers: {}, pids: [bare.pid!] },
+      { name: 'ours', url: network.url, headers: {}, pids: roles },
+      {
+        name: 'portkey',
+        url: portkeyUrl,
+        headers: portkeyHeaders(bareUrl),
+        pids: [portkey.pid!, bare.pid!],
+      },
     ];
     return await measureAll(targets);
   } finally {
@@ -64,7 +76,12 @@ async function measureAll(targets: readonly Target[]): Promise<BenchReport> {
     }
   }
   const rates = new Map<string, number>();
-  for (const target of targets) rates.set(target.name, await rate(target));
+  const costs = new Map<string, number>();
+  for (const target of targets) {
+    const before = costSoFar(target);
+    rates.set(target.name, await rate(target));
+    costs.set(target.name, (costSoFar(target) - before) / LOADED);
+  }
   const at = (name: string, share: number): number => quantile(times.get(name)!, share);
   const added = (name: string, share: number): number => at(name, share) - at('bare', share);
   return {
@@ -80,9 +97,23 @@ async function measureAll(targets: readonly Target[]): Promise<BenchReport> {
         'requests/s',
       ),
       row('bare requests per second, 16 in flight', rates.get('bare')!, null, 'requests/s'),
+      ...(canReadProcessorTime ? costRows(costs) : []),
     ],
   };
 }
+
+const costSoFar = ({ pids }: Target): number => (canReadProcessorTime ? processorTimeMs(pids) : 0);
+
+/** Processor time of all processes behind an answer, engine included. */
+const costRows = (costs: ReadonlyMap<string, number>): BenchRow[] => [
+  row(
+    'processor time per request',
+    costs.get('ours')!,
+    costs.get('portkey')!,
+    'ms (less is better)',
+  ),
+  row('bare processor time per request', costs.get('bare')!, null, 'ms'),
+];
 
 const quantile = (values: readonly number[], share: number): number =>
   [...values].sort((a, b) => a - b)[

@@ -41,7 +41,7 @@ const FIRST_QUESTIONS = [
   ['court', 'What is the court?'],
   ['close-channel', 'How do I get my money back?'],
   ['withdraw-stake', 'How do I withdraw my stake?'],
-  ['requirements', 'Do I need a GPU?'],
+  ['requirements', 'What do I need to run Assay?'],
   ['ask-command', 'How do I ask a question?'],
   ['bug', 'It does not work.'],
   ['greet', 'Hi'],

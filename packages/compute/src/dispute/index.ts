@@ -1,6 +1,7 @@
 export * from './case.js';
 export * from './element.js';
 export * from './find-fraud.js';
+export * from './find-receipt-fraud.js';
 export * from './judge.js';
 export * from './kinds/boundary.js';
 export { TRACE_KINDS, type TraceKind } from './kinds/index.js';

@@ -1,4 +1,4 @@
-/** Openings under a model's roots: leaves of graph and weights with their paths, as proofs hold them. */
+/** Openings of keccak trees as proofs hold them: graph and weights of a model, tokens of a job. */
 import {
   type EngineModel,
   graphLeaves,
@@ -9,7 +9,7 @@ import {
   provePath,
   tensorRows,
 } from '@assay/engine';
-import { keccak, toHex } from '@assay/protocol';
+import { type Hex, keccak, TOKENS_PER_LEAF, toHex, tokenLeaf } from '@assay/protocol';
 import type { Opening } from './trace-proof.js';
 
 /** A tree over leaves that are at hand. */
@@ -28,6 +28,14 @@ export const openLeaf = (tree: LeafTree, index: number, hash: HashFunction = kec
   data: toHex(tree.leaves[index]!),
   count: BigInt(tree.nodes.length),
   path: provePath(tree.nodes, { first: index, count: 1 }, hash).map(toHex),
+});
+
+/** Leaves of a commitment to tokens, and which of them holds a token. */
+export const tokenLeaves = (salt: Hex, tokens: readonly number[]) => ({
+  leaves: Array.from({ length: Math.ceil(tokens.length / TOKENS_PER_LEAF) }, (_, leaf) =>
+    tokenLeaf(salt, leaf, tokens.slice(leaf * TOKENS_PER_LEAF, (leaf + 1) * TOKENS_PER_LEAF)),
+  ),
+  leafOf: (index: number): number => Math.floor(index / TOKENS_PER_LEAF),
 });
 
 export type ModelTrees = {

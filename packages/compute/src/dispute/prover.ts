@@ -13,19 +13,11 @@ import {
   type Run,
   type TraceJob,
 } from '@assay/engine';
-import {
-  concat,
-  fromHex,
-  type ReceiptEnvelope,
-  TOKENS_PER_LEAF,
-  toHex,
-  tokenLeaf,
-  traceKey,
-} from '@assay/protocol';
+import { concat, fromHex, type ReceiptEnvelope, toHex, traceKey } from '@assay/protocol';
 import type { Access } from './access.js';
 import { traceJob } from './case.js';
 import { TRACE_KINDS, type TraceKind } from './kinds/index.js';
-import { leafTree, type ModelTrees, openLeaf } from './model-trees.js';
+import { leafTree, type ModelTrees, openLeaf, tokenLeaves } from './model-trees.js';
 import { type Seal, siblingsOf, type TraceSource } from './source.js';
 import type { Opening, ProofNumbers, TraceProof } from './trace-proof.js';
 
@@ -92,7 +84,8 @@ class NotFetched extends Error {
   async fetch(source: TraceSource, known: Known): Promise<void> {
     const { t, node } = this.address;
     const key = node === undefined ? `${t}` : `${t} ${node}`;
-    const tree = node === undefined ? ({ tree: 'rows', t } as const) : ({ tree: 'leaves', t, node } as const);
+    const tree =
+      node === undefined ? ({ tree: 'rows', t } as const) : ({ tree: 'leaves', t, node } as const);
     if (node === undefined) known.rows.set(t, await source.rows(t));
     else known.leaves.set(key, await source.leaves(t, node));
     const seal = await source.seal?.(tree);
@@ -174,7 +167,7 @@ function noteAccess(
     },
     tokenLeaf(of, leaf) {
       const tokens = of === 'input' ? envelope.inputTokens : envelope.outputTokens;
-      const opening = openLeaf(leafTree(tokenLeaves(envelope.salt, tokens)), leaf);
+      const opening = openLeaf(leafTree(tokenLeaves(envelope.salt, tokens).leaves), leaf);
       notes.others.push(opening);
       return fromHex(opening.data);
     },
@@ -185,12 +178,6 @@ function noteAccess(
     },
   };
 }
-
-/** Leaves of a commitment to tokens. */
-const tokenLeaves = (salt: ReceiptEnvelope['salt'], tokens: readonly number[]): Uint8Array[] =>
-  Array.from({ length: Math.ceil(tokens.length / TOKENS_PER_LEAF) }, (_, leaf) =>
-    tokenLeaf(salt, leaf, tokens.slice(leaf * TOKENS_PER_LEAF, (leaf + 1) * TOKENS_PER_LEAF)),
-  );
 
 async function openAll(options: ProverOptions, charge: Charge, notes: Notes): Promise<TraceProof> {
   const { source, hash, trees } = options;

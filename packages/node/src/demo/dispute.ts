@@ -28,8 +28,11 @@ import { createSupervisor } from '../roles/supervisor.js';
 import type { DemoFault } from './fault-kinds.js';
 import { disguiseAs } from './faults.js';
 
-/** Terms of a network that lives for a minute: a silent provider loses after so many seconds. */
-const DEMO_TERMS: CourtTerms = { clock: 8, window: 3_600, releaseDelay: 1, bond: 10n ** 16n };
+/** Terms of a network that lives for a minute. */
+const DEMO_TERMS: CourtTerms = { clock: 120, window: 3_600, releaseDelay: 1, bond: 10n ** 16n };
+
+/** After so many seconds of silence a provider has lost: enough to see that nothing comes. */
+const SILENCE_SECONDS = 8;
 
 /** Ports of a private network, tried upwards. */
 const DEMO_PORT = 18_787;
@@ -110,7 +113,7 @@ async function startPrivateNetwork(options: {
   });
   const rpc = String(chain.rpcUrl);
   await ensureDeployment(home, rpc, privateKeyToAccount(LOCAL_FAUCET_KEY), {
-    courtTerms: DEMO_TERMS,
+    courtTerms: { ...DEMO_TERMS, clock: fault === 'silent' ? SILENCE_SECONDS : DEMO_TERMS.clock },
   });
   const { disguise, close } = await disguiseAs(fault, {
     modelPath: SHIPPED_MODEL_PATH,

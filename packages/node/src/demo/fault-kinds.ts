@@ -8,6 +8,7 @@ export const DEMO_FAULTS = {
   'four-bit': 'weights are cut to four bits to save memory',
   'wrong-seed': 'tokens are drawn with another seed than the job says',
   'early-stop': 'the answer ends before the model ends it',
+  stonewall: 'one number inside is changed, and the provider answers in court only',
   silent: 'one token is wrong, and the provider never answers for it',
 } as const;
 

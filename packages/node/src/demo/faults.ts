@@ -38,6 +38,8 @@ export async function disguiseAs(
   if (fault === 'early-stop') return { disguise: { wrap: stopEarly }, close: NOTHING };
   if (fault === 'wrong-seed') return { disguise: { wrap: otherSeed }, close: NOTHING };
   if (fault === 'flip-activation') return { disguise: flipActivation(options), close: NOTHING };
+  if (fault === 'stonewall')
+    return { disguise: { ...flipActivation(options), stonewalls: true }, close: NOTHING };
   if (fault === 'silent')
     return { disguise: { wrap: flipToken, trace: () => undefined }, close: NOTHING };
   return otherModel(fault, options);

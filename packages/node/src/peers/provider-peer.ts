@@ -15,8 +15,8 @@ import { readLines } from './lines.js';
 /** Silence in a stream after which the provider counts as dead. */
 const STREAM_SILENCE_MS = 60_000;
 
-/** An event is 32 tokens with what was asked about them, or a vector; far below this. */
-const LINE_LENGTH_MAX = 1024 * 1024;
+/** An event is some tokens with what was asked about them, at most 1 MiB of detail as hexadecimal text. */
+const LINE_LENGTH_MAX = 4 * 1024 * 1024;
 
 export const providerPeer = (endpoint: string): ProviderPeer => ({
   start: (request) => startJob(endpoint, request),

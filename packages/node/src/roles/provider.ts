@@ -82,6 +82,8 @@ export type Disguise = {
   readonly wrap?: (generate: Generate) => Generate;
   /** What is said of the trace when somebody asks; `undefined` keeps silent. */
   readonly trace?: (envelope: ReceiptEnvelope, honest: TraceSource) => TraceSource | undefined;
+  /** Answers in court only, never over HTTP. */
+  readonly stonewalls?: boolean;
 };
 
 /** Starts the role and returns once it serves. */
@@ -184,7 +186,10 @@ function defenceOf(options: {
     log,
     intervalMs: COURT_INTERVAL_MS,
   });
-  return { routes: traceRoutes({ receipt, source, sign }), stop: defender.stop };
+  const told = disguise.stonewalls === true ? () => Promise.reject(silent()) : undefined;
+  const refusing = told && { root: told, positions: told, rows: told, leaves: told };
+  const routes = traceRoutes({ receipt, source: refusing ? () => refusing : source, sign });
+  return { routes, stop: defender.stop };
 }
 
 const silent = (): AssayError =>
