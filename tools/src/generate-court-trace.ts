@@ -70,7 +70,7 @@ export async function generateTraceVectors(): Promise<readonly GeneratedFile[]> 
   const kinds = [...Object.entries(BOUNDARY_KINDS), ...numbers].sort(([, a], [, b]) => a - b);
   return [
     { name: 'trace.json', text: print({ groups }) },
-    { name: 'kinds.json', text: `${JSON.stringify(Object.fromEntries(kinds), undefined, 1)}\n` },
+    { name: 'kinds.json', text: print(Object.fromEntries(kinds)) },
   ];
 }
 

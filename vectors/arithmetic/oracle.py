@@ -746,6 +746,10 @@ def op_cases():
         ("largest head", dict(**row30(r, 256, -28), gains=vector(256, -23), headCount=1, epsilonQ40=10995116)),
         ("epsilon 1e-5 sets the shift beside a head of its size", dict(**row30(r, 32, -42), gains=vector(16, -22), headCount=2, epsilonQ40=10995116)),
         ("smallest epsilon sets the shift", dict(**row30(r, 32, -46), gains=vector(16, -22), headCount=2, epsilonQ40=2**16)),
+        ("a larger shift would show", dict(values=[596493489, -958616499], exponent=-39,
+                                           gains={"data": [12928723, 10937589], "exponent": -23}, headCount=1, epsilonQ40=10995116)),
+        ("a smaller shift would show", dict(values=[603970962, 335485165, -899411768, -336230305], exponent=-40,
+                                            gains={"data": [14437631, 10284261, 10296755, 15627886], "exponent": -23}, headCount=1, epsilonQ40=1099512)),
         ("largest epsilon, finest grid", dict(**row30(r, 32, -126), gains=vector(16, -22), headCount=2, epsilonQ40=2**34)),
     ]
 

@@ -245,16 +245,6 @@ contract JudgeAttentionGasTest is JudgeGasWorld {
 
     // RECEIPT AND FORM
 
-    function test_gas_leafForm() public {
-        limit("F11 leafForm", 120_000);
-        matmul(WIDTH, WIDTH);
-        write(LAST, NODE, 65 + 256, 20, random("short", 255));
-        Judge.Proof memory proof = begin(LAST, NODE, 1, 0);
-        proof.part = 20;
-        proof.rows[0] = openRow(LAST, NODE, 20, 1);
-        measure(Kinds.LEAF_FORM, proof);
-    }
-
     function test_gas_price() public {
         limit("F10 price", 50_000);
         base.price = 1;

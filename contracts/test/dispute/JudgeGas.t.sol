@@ -299,4 +299,14 @@ contract JudgeGasTest is JudgeGasWorld {
         writeWeight(9, 2, 1, random("gains", 4 * HEAD_SIZE));
         measure(Kinds.HEAD_NORM_ELEMENT, vectorProof(1 + ELEMENT / HEAD_SIZE * 2, 512));
     }
+
+    function test_gas_leafForm() public {
+        limit("F11 leafForm", 120_000);
+        matmul(WIDTH, WIDTH);
+        write(LAST, NODE, 65 + 256, 20, random("short", 255));
+        Judge.Proof memory proof = begin(LAST, NODE, 1, 0);
+        proof.part = 20;
+        proof.rows[0] = openRow(LAST, NODE, 20, 1);
+        measure(Kinds.LEAF_FORM, proof);
+    }
 }

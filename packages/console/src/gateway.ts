@@ -116,6 +116,49 @@ export async function listActivity(): Promise<readonly ActivityItem[]> {
   return (await request<{ items: readonly ActivityItem[] }>(path)).items;
 }
 
+/** Which number was wrong, as the verifier found it. */
+export type Finding = {
+  readonly kind: string;
+  readonly place: {
+    readonly position: number;
+    readonly node: number;
+    readonly op: string;
+    /** From 0; null before the first layer and after the last. */
+    readonly layer: number | null;
+    readonly layerCount: number;
+    readonly head: number;
+    readonly index: number;
+  };
+  readonly expected: number | null;
+  readonly found: number | null;
+};
+
+/** One case of the court; amounts in atomic units. */
+export type DisputeAnswer = {
+  readonly jobId: string;
+  readonly provider: string;
+  readonly state: string;
+  readonly kind: number | null;
+  readonly steps: readonly {
+    readonly name: string;
+    readonly block: number;
+    readonly transaction: string;
+  }[];
+  readonly money: {
+    readonly taken: string;
+    readonly refund: string;
+    readonly bounty: string;
+    readonly kept: string;
+  } | null;
+  readonly case: {
+    readonly finding?: Finding;
+    readonly steps: readonly { readonly transaction: string; readonly gas: string }[];
+  } | null;
+};
+
+export const listDisputes = async (): Promise<readonly DisputeAnswer[]> =>
+  (await request<{ disputes: readonly DisputeAnswer[] }>('/v1/disputes')).disputes;
+
 export const readReceipt = (jobId: string): Promise<ReceiptAnswer> =>
   request(`/v1/receipts/${encodeURIComponent(jobId)}`);
 

@@ -14,6 +14,7 @@ import { KEY_REFUSED, readApiKey, watchApiKey } from './api-key.js';
 import { Chat } from './chat/chat.js';
 import { useConversation } from './chat/use-conversation.js';
 import type { Failure } from './conversation.js';
+import { CourtView } from './court/court-view.js';
 import { formatCount, formatModel } from './format.js';
 import { ACTIVITY_ITEMS_MAX, type ListedModel, listModels, toAssayError } from './gateway.js';
 import type { NetworkEvent, NetworkState } from './network/network-state.js';
@@ -74,6 +75,11 @@ export function Page(): ReactNode {
         {route.view === 'network' && (
           <Boundary>
             <NetworkView state={state} rowsMax={ACTIVITY_ITEMS_MAX} nameOf={nameOf} whole />
+          </Boundary>
+        )}
+        {route.view === 'court' && (
+          <Boundary>
+            <CourtView jobId={route.jobId} />
           </Boundary>
         )}
         {route.view === 'receipts' && (
@@ -151,6 +157,7 @@ const VIEWS = [
   ['ask', '#/', 'Ask'],
   ['network', '#/network', 'Network'],
   ['receipts', '#/receipts', 'Receipts'],
+  ['court', '#/court', 'Court'],
 ] as const;
 
 type HeaderProps = {
@@ -187,6 +194,7 @@ const TITLES: Readonly<Record<Route['view'], string>> = {
   ask: 'Assay',
   network: 'The network · Assay',
   receipts: 'Receipts · Assay',
+  court: 'The court · Assay',
 };
 
 const THEME_ICONS = { system: SystemIcon, light: SunIcon, dark: MoonIcon } as const;

@@ -99,7 +99,10 @@ export async function deployContracts(
   await create({
     abi: abis.courtAbi,
     bytecode: bytecodes.courtBytecode,
-    args: [{ stake, vaults, receipts: base.receipts, judges }, parameters.courtTerms ?? COURT_TERMS],
+    args: [
+      { stake, vaults, receipts: base.receipts, judges },
+      parameters.courtTerms ?? COURT_TERMS,
+    ],
   });
   for (const hash of hashes) await confirm(client, hash);
   return { ...base, stake, vaults, court };

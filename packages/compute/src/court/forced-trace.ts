@@ -14,7 +14,7 @@ import {
   type Trace,
 } from '@assay/engine';
 import { fromHex, type Hex } from '@assay/protocol';
-import { sameBytes, type Seal, type TraceSource, type TreeName } from '../dispute/source.js';
+import { type Seal, sameBytes, type TraceSource, type TreeName } from '../dispute/source.js';
 import type { Dispute } from './claim.js';
 import type { Place } from './descent.js';
 

@@ -1,6 +1,13 @@
 /** The court's completeness: every single change of a trace is convicted, and an honest trace by nothing. */
 import { createHash } from 'node:crypto';
-import { referencePass, rowCount, rowLayout, traceOf } from '@assay/engine';
+import {
+  decodeFacts,
+  encodeFacts,
+  referencePass,
+  rowCount,
+  rowLayout,
+  traceOf,
+} from '@assay/engine';
 import { fromHex, toHex, traceKey } from '@assay/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -99,7 +106,9 @@ describe('findFraud', () => {
         fc.nat(),
         async (at, choice, which, bit) => {
           const { t, node, layout } = addressOf(at, choice);
-          const leaf = which % layout.leafCount;
+          // Facts are few and say most, so every second change is one of theirs.
+          const { factLeaves, leafCount } = layout;
+          const leaf = which % 2 === 0 && factLeaves > 0 ? choice % factLeaves : which % leafCount;
           const change = (leaves: Uint8Array[]) => {
             const bytes = leaves[leaf]!;
             bytes[(bit >> 3) % bytes.length]! ^= 1 << (bit & 7);
@@ -115,6 +124,30 @@ describe('findFraud', () => {
       { seed: 11, numRuns: 250 },
     );
     expect([...kinds.keys()].length).toBeGreaterThan(20);
+  });
+
+  it('convicts every index that is not the lowest, or not right at all', async () => {
+    let lies = 0;
+    for (let node = 0; node < graph.nodes.length; node++) {
+      const layout = rowLayout(graph, job, { t: 63, node });
+      if (layout.factLeaves === 0) continue;
+      const own = decodeFacts(layout, honest.trace.leaves(63, node)[0]!);
+      for (const { name, bound } of layout.rule.facts) {
+        if (bound === undefined) continue;
+        for (const named of [own.numbers[name]! + 1, 3, 2 ** 15]) {
+          if (named === own.numbers[name]) continue;
+          const numbers = { ...own.numbers, [name]: named };
+          const change = ([, ...leaves]: Uint8Array[]) => [
+            encodeFacts(layout, { ...own, numbers }),
+            ...leaves,
+          ];
+          const source = lyingTrace(honest.trace, [{ t: 63, node, change }], sha256);
+          expect((await convict(source)).guilty, `${graph.nodes[node]!.op}.${name}`).toBe(true);
+          lies++;
+        }
+      }
+    }
+    expect(lies).toBeGreaterThan(50);
   });
 
   it('convicts shapes that contradict their closed forms', async () => {

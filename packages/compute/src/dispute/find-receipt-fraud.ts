@@ -1,6 +1,6 @@
 /**
- * What a receipt says against its own job: counts, price, and why the answer ended. No trace is needed; at most one leaf
- * of the answer is opened. The rules are those of `FormJudge.sol`, which knows the same fields.
+ * What a receipt says against its own job: counts, price, and why the answer ended. No trace is needed; at most one
+ * leaf of the answer is opened. The rules are those of `FormJudge.sol`, which knows the same fields.
  */
 import { FINISH, jobPriceUp, type Receipt, type ReceiptEnvelope } from '@assay/protocol';
 import { BOUNDARY_KINDS, type BoundaryKind } from './kinds/boundary.js';

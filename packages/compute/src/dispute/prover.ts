@@ -49,7 +49,7 @@ export async function examineCharge(options: ProverOptions, charge: Charge): Pro
       return { guilty, open: () => openAll(options, charge, notes) };
     } catch (error) {
       if (!(error instanceof NotFetched)) throw error;
-      await error.fetch(options.source, known);
+      await error.ask(options.source, known);
     }
   }
 }
@@ -81,7 +81,7 @@ class NotFetched extends Error {
     this.address = address;
   }
 
-  async fetch(source: TraceSource, known: Known): Promise<void> {
+  async ask(source: TraceSource, known: Known): Promise<void> {
     const { t, node } = this.address;
     const key = node === undefined ? `${t}` : `${t} ${node}`;
     const tree =

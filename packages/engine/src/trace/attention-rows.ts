@@ -1,6 +1,7 @@
 /**
- * Scores and softmax weights of one head in doubles that hold only integers: the WebAssembly kernels compute them inside
- * one instruction and keep neither, but a trace needs both. The same bits as the reference (`wasm-pass.test.ts`).
+ * Scores and softmax weights of one head in doubles that hold only integers: the WebAssembly kernels compute them
+ * inside one instruction and keep neither, but a trace needs both. The same bits as the reference
+ * (`wasm-pass.test.ts`).
  */
 import { floorLog2, powerOfTwo, roundHalfEven } from '../rounding.js';
 import { exp2nNumber } from '../sampling/numbers.js';

@@ -127,7 +127,7 @@ export function cutsAreRight(
   return last <= shareSum! && shareSum! << 30n >= share && (shareSum! - last) << 30n < share;
 }
 
-/** 7 True if `chosen` may be the token, as far as `other` shows it: it is kept, and `other` is not kept or not better. */
+/** 7 True if `chosen` may be the token as far as `other` shows it: kept, and `other` is not kept or not better. */
 export function isChosen(
   settings: SamplerSettings,
   draw: {

@@ -1,4 +1,4 @@
-/** The facts of a row: numbers of the trace table in big-endian bytes, and back. It knows formats, not what they mean. */
+/** The facts of a row: numbers of the trace table in big-endian bytes, and back. It knows no meanings. */
 import type { RowLayout } from './layout.js';
 
 /** One record: its numbers by name, then its sums. */

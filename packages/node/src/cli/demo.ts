@@ -63,7 +63,9 @@ const placeOf = ({ position, layer, layerCount, op, head, index }: Found['place'
   `op ${op}, head ${head}, element ${index}`;
 
 const numbersOf = ({ expected, found }: Found): string =>
-  expected === null || expected === found ? '' : `\n             right is ${expected}, the provider signed ${found}`;
+  expected === null || expected === found
+    ? ''
+    : `\n             right is ${expected}, the provider signed ${found}`;
 
 const documentOf = (result: DemoResult) => ({
   fault: result.fault,

@@ -1,8 +1,8 @@
 /** `assay dispute`: what the court of this network has to do, one case with all its steps, and bringing one. */
 import { claimOf, openDispute, phaseOf, readCourtTerms } from '@assay/compute';
 import { AssayError, formatAmount, type Hex, isHexOf } from '@assay/protocol';
-import { type ChainAccess, connectRole, fundLocalRole, resolveRpc } from '../chain-access.js';
 import { LOCAL_CHAIN_ID } from '../chain/index.js';
+import { type ChainAccess, connectRole, fundLocalRole, resolveRpc } from '../chain-access.js';
 import { type CourtFollower, followCourt } from '../court/court-follower.js';
 import { prosecute } from '../court/prosecutor.js';
 import { startTraceHost } from '../court/trace-host.js';
@@ -106,15 +106,23 @@ export async function openDisputeCommand(
     return;
   }
   const offers = await listOffersOnChain(access, { modelId });
-  const modelPath = await fetchModel(home, modelId, offers.map(({ endpoint }) => endpoint));
-  const endpoint = offers.find((one) => one.provider.toLowerCase() === provider.toLowerCase())?.endpoint ?? '';
+  const modelPath = await fetchModel(
+    home,
+    modelId,
+    offers.map(({ endpoint }) => endpoint),
+  );
+  const endpoint =
+    offers.find((one) => one.provider.toLowerCase() === provider.toLowerCase())?.endpoint ?? '';
   const traces = await startTraceHost({ modelPath });
   try {
     const log = createLog('dispute');
     const outcome = await prosecute({ access, traces, endpoint, log }, envelope);
     const { result } = outcome;
     const found = result === 'convicted' ? outcome.finding : undefined;
-    const document = { result, ...(found === undefined ? {} : { kind: found.kind, place: found.place }) };
+    const document = {
+      result,
+      ...(found === undefined ? {} : { kind: found.kind, place: found.place }),
+    };
     print(options, document, result === 'right' ? 'right: there is nothing to dispute' : result);
     if (result === 'dismissed') process.exitCode = EXIT.refused;
   } finally {

@@ -341,7 +341,9 @@ function addCourtCommands(program: Command): void {
     .option('--gateway <url>', 'gateway that keeps the receipt')
     .option('--force', 'open the dispute on chain without asking the provider first', false)
     .action(
-      roleAction(async (options: never) => (await file()).openDisputeCommand(options, dispute.args[1]!)),
+      roleAction(async (options: never) =>
+        (await file()).openDisputeCommand(options, dispute.args[1]!),
+      ),
     );
   const demo = group(program, 'demo', 'demonstrations on a private network', DEMO_HELP);
   demo
@@ -350,9 +352,9 @@ function addCourtCommands(program: Command): void {
     .exitOverride()
     .option('--json', 'print one JSON document', false)
     .addOption(
-      new Option('--fault <kind>', 'how the provider cheats').default('flip-activation').choices(
-        Object.keys(DEMO_FAULTS),
-      ),
+      new Option('--fault <kind>', 'how the provider cheats')
+        .default('flip-activation')
+        .choices(Object.keys(DEMO_FAULTS)),
     )
     .action(roleAction(async (options: never) => (await import('./demo.js')).demoDispute(options)));
 }

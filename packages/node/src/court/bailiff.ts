@@ -3,9 +3,9 @@
  * background, so that checking goes on meanwhile.
  */
 import type { ReceiptEnvelope } from '@assay/protocol';
-import { fundLocalRole } from '../chain-access.js';
 import { LOCAL_CHAIN_ID } from '../chain/index.js';
 import type { ChainAccess } from '../chain-access.js';
+import { fundLocalRole } from '../chain-access.js';
 import type { Logger } from '../log.js';
 import { fetchModel } from '../model-store.js';
 import { listOffersOnChain } from '../offers-on-chain.js';
@@ -72,7 +72,9 @@ async function tryCase(
   if (access.market.chainId === LOCAL_CHAIN_ID) await fundLocalRole(access, 0n);
   const offers = await listOffersOnChain(access, { modelId: job.modelId });
   const endpoints = offers.map(({ endpoint }) => endpoint);
-  const traces = await startTraceHost({ modelPath: await fetchModel(home, job.modelId, endpoints) });
+  const traces = await startTraceHost({
+    modelPath: await fetchModel(home, job.modelId, endpoints),
+  });
   const own = offers.find(({ provider }) => provider.toLowerCase() === job.provider.toLowerCase());
   try {
     const onStep = (step: CaseStep): void => note({ steps: [...record.steps, step] });

@@ -53,11 +53,10 @@ export function openCaseBook(folder: string): CaseBook {
       writeJsonText(pathOf(record.jobId), encodeJson({ ...rest, ...told }));
     },
     list: () => {
-        const records = readdirSync(folder)
+      const records = readdirSync(folder)
         .filter((name) => name.endsWith('.json'))
         .map((name) => read(name.slice(0, -'.json'.length) as Hex) as CaseRecord);
       return records.sort((a, b) => Number(b.startedAt) - Number(a.startedAt)).slice(0, LIST_MAX);
     },
   };
 }
-

@@ -12,13 +12,8 @@ import { decodeJson, type Hex, type ReceiptEnvelope } from '@assay/protocol';
 import { privateKeyToAccount } from 'viem/accounts';
 import { LOCAL_FAUCET_KEY } from '../chain/index.js';
 import { connectRole, ensureDeployment, fundLocalRole } from '../chain-access.js';
-import {
-  type CaseStep,
-  type Outcome,
-  prosecute,
-  releaseWhenDue,
-} from '../court/prosecutor.js';
 import { followCourt, type VerdictRecord } from '../court/court-follower.js';
+import { type CaseStep, type Outcome, prosecute, releaseWhenDue } from '../court/prosecutor.js';
 import { startTraceHost } from '../court/trace-host.js';
 import { loadKey, openHome } from '../home.js';
 import { createLog } from '../log.js';
@@ -47,7 +42,11 @@ export type DemoEvent =
   | { readonly step: 'network'; readonly seconds: number }
   | { readonly step: 'answer'; readonly text: string; readonly jobId: Hex; readonly price: bigint }
   | { readonly step: 'check'; readonly verdict: Verdict }
-  | { readonly step: 'transaction'; readonly made: CaseStep | ProviderStep; readonly seconds: number }
+  | {
+      readonly step: 'transaction';
+      readonly made: CaseStep | ProviderStep;
+      readonly seconds: number;
+    }
   | { readonly step: 'outcome'; readonly outcome: Outcome };
 
 /** A transaction that the provider made to defend itself. */
@@ -215,7 +214,10 @@ async function tryCase(options: Case): Promise<DemoResult> {
   let record: VerdictRecord | undefined;
   if (outcome.result === 'convicted')
     record = await releaseWhenDue({ access, onStep }, outcome.verdict);
-  tell({ step: 'outcome', outcome: record && outcome.result === 'convicted' ? { ...outcome, verdict: record } : outcome });
+  tell({
+    step: 'outcome',
+    outcome: record && outcome.result === 'convicted' ? { ...outcome, verdict: record } : outcome,
+  });
   const answers = await providerSteps(access, envelope.jobId);
   return resultOf({ fault, made, answers, record, seconds: secondsSince(options.startedMs) });
 }

@@ -4,6 +4,7 @@ import { Hono, type MiddlewareHandler } from 'hono';
 import { readRequestText } from '../http-errors.js';
 import type { Logger } from '../log.js';
 import { fileResponse } from '../roles/provider-http.js';
+import type { DisputeView } from './dispute-view.js';
 import type { Live } from './live.js';
 import type { ListedModel, ModelCatalog } from './model-catalog.js';
 import type { NetworkView } from './network-view.js';
@@ -18,6 +19,7 @@ export type RoutesOptions = {
   readonly catalog: ModelCatalog;
   readonly receipts: ReceiptBook;
   readonly network: NetworkView;
+  readonly disputes: DisputeView;
   readonly live: Live;
   /** Path of a model's file if the gateway has it. */
   readonly modelPath: (modelId: Hex) => Promise<string>;
@@ -107,7 +109,8 @@ function receiptId(text: string): Hex {
   });
 }
 
-function addNetworkRoutes(app: Hono, { network, live, receipts }: RoutesOptions): void {
+function addNetworkRoutes(app: Hono, { network, live, receipts, disputes }: RoutesOptions): void {
+  app.get('/v1/disputes', async (context) => context.json({ disputes: await disputes.list() }));
   app.get('/v1/network', async (context) => {
     await receipts.settled();
     return context.body(encodeJson(await network.status()), 200, JSON_TYPE);

@@ -19,6 +19,7 @@ import {
 import { withFileSource } from '../file-source.js';
 import { createBank } from '../gateway/bank.js';
 import { chatHandler } from '../gateway/chat.js';
+import { createDisputeView } from '../gateway/dispute-view.js';
 import { embeddingHandler } from '../gateway/embeddings.js';
 import { createLive, type Live } from '../gateway/live.js';
 import { type MarketView, openMarketView } from '../gateway/market-view.js';
@@ -169,6 +170,7 @@ function appOf(parts: AppParts): Hono {
     verifierUrl: options.verifier,
     contracts: access.deployment.addresses,
   });
+  const disputes = createDisputeView({ access, verifierUrl: options.verifier, log });
   const buying = {
     requester,
     wallet,
@@ -187,7 +189,18 @@ function appOf(parts: AppParts): Hono {
     fetchModel(home, modelId, endpointsOf(modelId));
   warmUp(catalog, log);
   const { guard } = parts;
-  return gatewayApp({ guard, chat, embeddings, catalog, receipts, network, live, modelPath, log });
+  return gatewayApp({
+    guard,
+    chat,
+    embeddings,
+    catalog,
+    receipts,
+    network,
+    disputes,
+    live,
+    modelPath,
+    log,
+  });
 }
 
 type IndexParts = {

@@ -19,13 +19,7 @@ import {
   withdrawOffer,
 } from '@assay/compute';
 import { type ModelFile, openModelFile } from '@assay/model';
-import {
-  AssayError,
-  type Hex,
-  type ModelInfo,
-  type ReceiptEnvelope,
-  TIER,
-} from '@assay/protocol';
+import { AssayError, type Hex, type ModelInfo, type ReceiptEnvelope, TIER } from '@assay/protocol';
 import type { Hono } from 'hono';
 import { LOCAL_CHAIN_ID } from '../chain/index.js';
 import {

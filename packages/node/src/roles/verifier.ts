@@ -1,11 +1,12 @@
 /** `assay verifier`: re-computes receipts for whoever asks, one after another, and says what it found. */
+
+import { join } from 'node:path';
 import { decodeEnvelope, type Verdict } from '@assay/compute';
 import { AssayError, encodeJson, type Hex, type ReceiptEnvelope } from '@assay/protocol';
 import { Hono } from 'hono';
-import { join } from 'node:path';
 import { type ChainAccess, connectRole, ledgerName, resolveRpc } from '../chain-access.js';
-import { type CaseBook, openCaseBook } from '../court/case-book.js';
 import { createBailiff } from '../court/bailiff.js';
+import { type CaseBook, openCaseBook } from '../court/case-book.js';
 import { type EngineHost, startEngine } from '../engine/engine-host.js';
 import { loadKey, openHome, roleFolder } from '../home.js';
 import { readRequestJson, respondError } from '../http-errors.js';
@@ -53,7 +54,9 @@ export async function startVerifier(
   const { account } = loadKey(home, 'verifier');
   const access = await connectRole(home, resolveRpc(home, options.rpc), account);
   const engines = engineCache({ home, access, threads: options.threads });
-  const book = openCaseBook(join(roleFolder(home, 'verifier'), ledgerName('cases', access.deployment).replace(/\.db$/, '')));
+  const book = openCaseBook(
+    join(roleFolder(home, 'verifier'), ledgerName('cases', access.deployment).replace(/\.db$/, '')),
+  );
   const bailiff = createBailiff({ home, access, log, book });
   const verify = inTurn(async (envelope: ReceiptEnvelope): Promise<VerifierAnswer> => {
     const startedMs = Date.now();

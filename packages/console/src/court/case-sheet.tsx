@@ -1,0 +1,168 @@
+/**
+ * One case: the layers of the model as a strip with the first wrong one lit, the number that was wrong beside the right
+ * one, what was sent to the chain, and where the money went.
+ */
+import type { ReactNode } from 'react';
+import { formatCount, formatPrice, shortenHex } from '../format.js';
+import type { DisputeAnswer, Finding } from '../gateway.js';
+import { receiptHref } from '../route.js';
+import { stateWords } from './state-words.js';
+
+export function CaseSheet({ dispute }: { readonly dispute: DisputeAnswer }): ReactNode {
+  const finding = dispute.case?.finding;
+  return (
+    <article className="case" aria-labelledby="case-title">
+      <header>
+        <h3 id="case-title">{verdictLine(dispute)}</h3>
+        <p>
+          Job <a href={receiptHref(dispute.jobId)}>{shortenHex(dispute.jobId, 10, 6)}</a>, provider{' '}
+          <code>{shortenHex(dispute.provider)}</code>
+        </p>
+      </header>
+      {finding !== undefined && <Place finding={finding} />}
+      {finding !== undefined && <Numbers finding={finding} />}
+      {finding === undefined && dispute.state !== 'dismissed' && (
+        <p className="case-note">{silenceLine(dispute)}</p>
+      )}
+      <Steps dispute={dispute} />
+      {dispute.money !== null && <Money money={dispute.money} paid={dispute.state === 'paid'} />}
+    </article>
+  );
+}
+
+function verdictLine({ state, case: found }: DisputeAnswer): string {
+  const guilty = state === 'convicted' || state === 'paid';
+  if (!guilty) return stateWords(state);
+  return found?.finding === undefined
+    ? 'Guilty: it did not answer'
+    : 'Guilty: one number was wrong';
+}
+
+const silenceLine = ({ state }: DisputeAnswer): string =>
+  state === 'convicted' || state === 'paid'
+    ? 'The provider kept silent until its time was up. Silence is as good as a proof.'
+    : `The court waits: ${stateWords(state)}. Whoever lets the clock run out loses.`;
+
+/** Embedding, layers, logits: the way of a token through the model. */
+function Place({ finding }: { readonly finding: Finding }): ReactNode {
+  const { layer, layerCount, op, position, head, index } = finding.place;
+  const lit = layer === null ? (op === 'embed' ? 0 : layerCount + 1) : layer + 1;
+  const names = ['in', ...Array.from({ length: layerCount }, (_, i) => `${i + 1}`), 'out'];
+  const where =
+    layer === null ? (op === 'embed' ? 'the embedding' : 'the output') : `layer ${layer + 1}`;
+  return (
+    <section className="case-place" aria-label="Where it was wrong">
+      <ol className="layers" aria-label={`${layerCount} layers; the first wrong one is ${where}`}>
+        {names.map((name, i) => (
+          <li key={name} className={i < lit ? 'right' : i === lit ? 'wrong' : 'after'}>
+            {name}
+          </li>
+        ))}
+      </ol>
+      <p>
+        Up to {where} both computed the same. There, at token {position + 1} of the sequence, in the
+        operation <code>{op}</code>
+        {head > 0 && `, head ${head + 1}`}, element {index}, they part.
+      </p>
+    </section>
+  );
+}
+
+function Numbers({ finding }: { readonly finding: Finding }): ReactNode {
+  const { expected, found, kind } = finding;
+  if (expected === null || found === null || expected === found)
+    return (
+      <p className="case-note">
+        Every number of the trace is right, and by its own numbers the model chooses another token (
+        <code>{kind}</code>).
+      </p>
+    );
+  return (
+    <dl className="numbers">
+      <div className="number-right">
+        <dt>recomputed</dt>
+        <dd>{formatCount(expected)}</dd>
+      </div>
+      <div className="number-wrong">
+        <dt>signed by the provider</dt>
+        <dd>{formatCount(found)}</dd>
+      </div>
+    </dl>
+  );
+}
+
+/** What the events of the court are called. */
+const STEP_WORDS: Readonly<Record<string, string>> = {
+  Opened: 'Dispute opened',
+  Answered: 'Provider posted its trace',
+  Chosen: 'Challenger pointed at a branch',
+  Revealed: 'Provider showed the branch',
+  Shown: 'Provider showed the number',
+  AskedAgain: 'Challenger asked for another number',
+  Convicted: 'Contract recomputed it: guilty',
+  Released: 'Money paid out',
+  BountyClaimed: 'Bounty claimed by an earlier finder',
+  BondReturned: 'Bond returned',
+  Dismissed: 'Dismissed: the challenger’s time ran out',
+};
+
+function Steps({ dispute }: { readonly dispute: DisputeAnswer }): ReactNode {
+  const gas = new Map(dispute.case?.steps.map((step) => [step.transaction, step.gas]));
+  return (
+    <section aria-labelledby="steps-title">
+      <h4 id="steps-title">What was sent to the chain</h4>
+      <ol className="steps">
+        {dispute.steps.map(({ name, block, transaction }, i) => (
+          <li key={`${transaction} ${name} ${i.toString()}`}>
+            <span>{STEP_WORDS[name] ?? name}</span>
+            <span className="step-facts">
+              block {formatCount(block)}
+              {gas.has(transaction) && `, ${formatCount(Number(gas.get(transaction)))} gas`}
+            </span>
+          </li>
+        ))}
+      </ol>
+    </section>
+  );
+}
+
+function Money({
+  money,
+  paid,
+}: {
+  readonly money: NonNullable<DisputeAnswer['money']>;
+  readonly paid: boolean;
+}): ReactNode {
+  return (
+    <section aria-labelledby="money-title">
+      <h4 id="money-title">Where the money went</h4>
+      <dl className="facts">
+        <div>
+          <dt>taken from the provider</dt>
+          <dd>{formatPrice(money.taken)}</dd>
+        </div>
+        {paid ? (
+          <>
+            <div>
+              <dt>back to the requester</dt>
+              <dd>{formatPrice(money.refund)}</dd>
+            </div>
+            <div>
+              <dt>to whoever proved it</dt>
+              <dd>{formatPrice(money.bounty)}</dd>
+            </div>
+            <div>
+              <dt>to be burned</dt>
+              <dd>{formatPrice(money.kept)}</dd>
+            </div>
+          </>
+        ) : (
+          <div>
+            <dt>payments</dt>
+            <dd>wait for the court’s delay</dd>
+          </div>
+        )}
+      </dl>
+    </section>
+  );
+}
