@@ -29,7 +29,15 @@ import {
   type TraceSource,
   traceJobOf,
 } from '@assay/compute';
-import { decodeFacts, referencePass, rowCount, rowLayout, SPEC_NAME, traceOf } from '@assay/engine';
+import {
+  decodeFacts,
+  encodeFacts,
+  referencePass,
+  rowCount,
+  rowLayout,
+  SPEC_NAME,
+  traceOf,
+} from '@assay/engine';
 import { fromHex, type Hex, toHex, traceKey } from '@assay/protocol';
 
 export type GeneratedFile = { readonly name: string; readonly text: string };
@@ -89,6 +97,8 @@ async function group(family: string, shape: HonestCaseOptions, wants: (op: strin
     });
   }
   if (wants('logits')) {
+    const source = lyingTrace(honest.trace, [higherWitness(honest)], sha256);
+    await addVectors(vectors, { honest, accused: honest, source, variant: 'higher' });
     for (const source of [...misshapen(honest), otherCuts(honest)]) {
       await addVectors(vectors, { honest, accused: honest, source });
     }
@@ -107,14 +117,17 @@ async function addVectors(
     readonly honest: HonestCase;
     readonly accused: HonestCase;
     readonly source: TraceSource;
+    /** Names a second pair of proofs of the same kind and op. */
+    readonly variant?: string;
   },
 ): Promise<void> {
-  const { honest, accused, source } = options;
+  const { honest, accused, source, variant = '' } = options;
   const fraud = await findFraud({ ...accused, own: accused.trace, source, hash: sha256 });
   if (fraud === undefined) throw new Error('a lie was not found');
   const { kind, number, proof } = fraud;
   const { op } = honest.model.graph.nodes[proof.node]!;
-  if (vectors.has(`${kind} ${op}`)) return;
+  const key = `${kind} ${op} ${variant}`;
+  if (vectors.has(key)) return;
   const { position: t, node, head, part } = proof;
   const charge = { kind, t, node, head, part, index: honestIndex(honest, { ...proof, kind }) };
   const fair = await examineCharge(
@@ -125,7 +138,7 @@ async function addVectors(
   const vector = { kind, number, op };
   const guilty = { traceRoot: toHex(await source.root()), outputRoot: accused.signed.outputRoot };
   const { traceRoot, outputRoot } = honest.signed;
-  vectors.set(`${kind} ${op}`, [
+  vectors.set(key, [
     { ...vector, ...guilty, guilty: true, proof: fraud.bytes },
     { ...vector, traceRoot, outputRoot, guilty: false, proof: encodeProof(await fair.open()) },
   ]);
@@ -169,6 +182,16 @@ function* lies(honest: HonestCase, wants: (op: string) => boolean): Generator<Li
       }
     }
   }
+}
+
+/** A pre-shift of 0, which any element could witness, that names the second one instead of the first. */
+function higherWitness({ model, signed, trace }: HonestCase): Lie {
+  const t = 5;
+  const node = model.graph.nodes.findIndex(({ op }) => op === 'rmsNorm');
+  const layout = rowLayout(model.graph, traceJobOf(signed), { t, node });
+  const { numbers, sums } = decodeFacts(layout, trace.leaves(t, node)[0]!);
+  const facts = encodeFacts(layout, { numbers: { ...numbers, preShiftWitness: 1 }, sums });
+  return { t, node, change: ([, ...leaves]) => [facts, ...leaves] };
 }
 
 /** Leaves, rows, positions and salts that contradict their closed forms. */

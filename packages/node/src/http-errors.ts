@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import { computeErrors } from '@assay/compute';
 import { AssayError, decodeJson } from '@assay/protocol';
+import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 
@@ -30,8 +31,16 @@ export const httpStatus = (error: AssayError): ContentfulStatusCode =>
 /** Seconds after which a full queue is worth another try. */
 export const RETRY_AFTER_SECONDS = 1;
 
+/**
+ * Lets the rest of a request pass by. A refusal may come before its body was read; a socket that is closed with bytes
+ * unread resets the connection, and the client sees that instead of the refusal.
+ */
+export const discardBody = ({ env }: Context): void =>
+  void (env as Partial<HttpBindings> | undefined)?.incoming?.resume();
+
 /** Answers with the error; what is not an `AssayError` is our bug and shown without its insides. */
 export function respondError(context: Context, error: unknown): Response {
+  discardBody(context);
   if (!(error instanceof AssayError)) {
     return context.json(
       { error: { code: 'internal_error', message: 'We made a mistake; it is in the log.' } },

@@ -66,7 +66,7 @@ function bindOnce(server: Server, host: string, port: number): Promise<number | 
       else reject(error);
     };
     server.once('error', onError);
-    server.listen(port, host, () => {
+    server.listen({ port, host, backlog: CONNECTIONS_MAX }, () => {
       server.off('error', onError);
       const address = server.address();
       resolve(typeof address === 'object' && address ? address.port : port);

@@ -45,12 +45,15 @@ function keccakOf(module: KeccakModule): HashFunction {
   };
 }
 
-/** Browsers in a locked-down mode have no WebAssembly: there the JavaScript one answers, more slowly. */
+/** Browsers in a locked-down mode, and pages under a strict policy, have no WebAssembly: JavaScript answers there. */
 function loadKeccak(): HashFunction {
-  if (typeof WebAssembly === 'undefined') return (bytes) => keccak_256(bytes);
-  const code = Uint8Array.from(atob(KECCAK_BASE64), (character) => character.charCodeAt(0));
-  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(code));
-  return keccakOf(exports as KeccakModule);
+  try {
+    const code = Uint8Array.from(atob(KECCAK_BASE64), (character) => character.charCodeAt(0));
+    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(code));
+    return keccakOf(exports as KeccakModule);
+  } catch {
+    return (bytes) => keccak_256(bytes);
+  }
 }
 
 /** 32 bytes of keccak-256. */

@@ -14,7 +14,14 @@ const { file, session } = openExaminee(bytes);
 const library = readText();
 
 /** What newcomers ask first, as they type it: these must be right whatever else is not. */
-const FIRST_QUESTIONS = [
+const FIRST_QUESTIONS: readonly (readonly [name: string, question: string])[] = [
+  ['what-is-assay', 'What is Assay?'],
+  ['who-are-you', 'Who are you?'],
+  ['receipt', 'What is a receipt?'],
+  ['voucher', 'What is a voucher?'],
+  ['provider-lies', 'What happens if a provider lies?'],
+  ['start', 'How do I start the network?'],
+  ['thanks', 'Thank you!'],
   ['start', 'How do I run Assay?'],
   ['start', 'How do I start Assay?'],
   ['start', 'How do I install Assay?'],
@@ -49,7 +56,7 @@ const FIRST_QUESTIONS = [
   ['what-can-you-do', 'What can you do?'],
   ['your-name', 'What is your name?'],
   ['bye', 'Bye!'],
-] as const;
+];
 
 describe('models/assay-mini.gguf', () => {
   it('is the file that the recipe makes', () => {
@@ -72,16 +79,7 @@ describe('models/assay-mini.gguf', () => {
     expect(file.tokenizer.eosIds).toContain(own.special(SPECIALS[2]));
   });
 
-  it.each([
-    ['what-is-assay', 'What is Assay?'],
-    ['who-are-you', 'Who are you?'],
-    ['receipt', 'What is a receipt?'],
-    ['voucher', 'What is a voucher?'],
-    ['provider-lies', 'What happens if a provider lies?'],
-    ['start', 'How do I start the network?'],
-    ['thanks', 'Thank you!'],
-    ...FIRST_QUESTIONS,
-  ])('answers %s to the letter in the exact engine', (name, question) => {
+  it.each(FIRST_QUESTIONS)('answers %s to the letter in the exact engine: %s', (name, question) => {
     const intent = library.intents.find((one) => one.name === name)!;
     const said = answer({ file, session }, [{ role: 'user', content: question }]);
     expect(intent.answers).toContain(said);

@@ -33,10 +33,14 @@ export function CaseSheet({ dispute }: { readonly dispute: DisputeAnswer }): Rea
 function verdictLine({ state, case: found }: DisputeAnswer): string {
   const guilty = state === 'convicted' || state === 'paid';
   if (!guilty) return stateWords(state);
-  return found?.finding === undefined
-    ? 'Guilty: it did not answer'
+  if (found?.finding === undefined) return 'Guilty: it did not answer';
+  return isToken(found.finding)
+    ? 'Guilty: one token was not the model’s'
     : 'Guilty: one number was wrong';
 }
+
+/** Numbers are right, and the token is not the one that they give. */
+const isToken = ({ kind }: Finding): boolean => kind === 'token';
 
 const silenceLine = ({ state }: DisputeAnswer): string =>
   state === 'convicted' || state === 'paid'
@@ -59,7 +63,7 @@ function Place({ finding }: { readonly finding: Finding }): ReactNode {
           </li>
         ))}
       </ol>
-      <p>
+      <p hidden={isToken(finding)}>
         Up to {where} both computed the same. There, at token {position + 1} of the sequence, in the
         operation <code>{op}</code>
         {head > 0 && `, head ${head + 1}`}, element {index}, they part.
@@ -70,11 +74,17 @@ function Place({ finding }: { readonly finding: Finding }): ReactNode {
 
 function Numbers({ finding }: { readonly finding: Finding }): ReactNode {
   const { expected, found, kind } = finding;
+  if (isToken(finding))
+    return (
+      <p className="case-note">
+        Every layer computed the right numbers, and by these numbers the model chooses another token
+        than the provider sent: for one, the token with id {finding.place.index} comes before it.
+      </p>
+    );
   if (expected === null || found === null || expected === found)
     return (
       <p className="case-note">
-        Every number of the trace is right, and by its own numbers the model chooses another token (
-        <code>{kind}</code>).
+        What the provider signed contradicts itself: <code>{kind}</code>.
       </p>
     );
   return (

@@ -24,7 +24,7 @@ const item = (jobId: string, createdAt: number): ActivityItem => ({
 const NETWORK: NetworkAnswer = {
   chain: { id: 31337, rpc: 'http://127.0.0.1:8545', block: 10 },
   gateway: { url: 'http://127.0.0.1:8787' },
-  contracts: {},
+  contracts: { receipts: '0x' },
   providers: [],
   requests: { count: 0, tokens: 0, paid: '0', verified: 0 },
 };

@@ -195,6 +195,28 @@ describe('threads', () => {
     }
   });
 
+  it.each([2, 3])('%i give the same hidden rows, batches and pages', async (threads) => {
+    const several = createWasmBackend({ threads, spawnWorker, prefixCacheBytes: 2 ** 20 });
+    opened.push(several);
+    const [, model] = MODELS[1]!;
+    several.load(model);
+    await until(() => several.threadCount(model) === threads);
+    const { tokens, wanted } = wantedOf(model);
+    const { vocabularySize } = model.config;
+    const row = (index: number): Int32Array =>
+      wanted.slice(index * vocabularySize, (index + 1) * vocabularySize);
+    const hidden = referenceBackend.createSession(model).forwardHidden(tokens, 'all');
+    expect(several.createSession(model).forwardHidden(tokens, 'all')).toEqual(hidden);
+    const sessions = [130, 80, 149].map((length) => {
+      const session = several.createSession(model);
+      session.reuse(tokens.slice(0, length));
+      session.forward(tokens.slice(session.length, length), { logits: 'none' });
+      return session;
+    });
+    const parts = sessions.map((session) => ({ session, tokens: [tokens[session.length]!] }));
+    expect(several.forwardBatch(parts)).toEqual([row(130), row(80), row(149)]);
+  });
+
   it('does not wait for workers that are still loading', () => {
     const several = createWasmBackend({ threads: 3, spawnWorker });
     opened.push(several);

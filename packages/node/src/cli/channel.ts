@@ -181,7 +181,7 @@ const documentOf = (channel: OwnChannel) => ({
 
 const channelTable = (channels: readonly OwnChannel[], now: number): string =>
   table([
-    ['channel', 'to provider', 'deposited', 'claimed', 'left', 'leaving'],
+    ['channel', 'to', 'deposited', 'claimed', 'left', 'leaving'],
     ...channels.map(({ channelId, config, balance, totalClaimed, available, withdrawal }) => [
       channelId,
       config.receiver,

@@ -179,7 +179,7 @@ describe('assay channel', { timeout: 60_000 }, () => {
 
   it('says the same to people, and when', async () => {
     await requestChannelWithdrawal(options(false));
-    expect(output).toMatch(/^requested:\nchannel +to provider .*leaving\n0x/);
+    expect(output).toMatch(/^requested:\nchannel +to +deposited .*leaving\n0x/);
     expect(output).toMatch(/\$2\.00, ready .* UTC, in 15 min/);
     expect(output).toContain('assay channel withdraw');
   });

@@ -370,9 +370,10 @@ To leave: stop the gateway, then
 Without an id, a command means every channel that it fits.`;
 
 const STAKE_HELP = `
-To leave: \`assay offer withdraw\`, stop the provider, then
-  assay stake request           starts the delay (a day, unless the network was deployed with another)
+To leave: \`assay offer withdraw\`, then
+  assay stake request           starts the delay (seven days, unless the network was deployed with another)
   assay stake withdraw          after it: the money is on the address of the provider
+Let the provider run until then: it collects what it earned and answers disputes.
 Amounts are atomic units: 1000000 is one dollar.`;
 
 const OFFER_HELP = `

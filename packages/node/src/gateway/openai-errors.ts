@@ -1,7 +1,7 @@
 /** Errors in the shape OpenAI clients read: `{error: {message, type, param, code}}`, all four keys always there. */
 import { AssayError } from '@assay/protocol';
 import type { Context } from 'hono';
-import { httpStatus, RETRY_AFTER_SECONDS } from '../http-errors.js';
+import { discardBody, httpStatus, RETRY_AFTER_SECONDS } from '../http-errors.js';
 
 export type OpenAiError = {
   readonly error: {
@@ -89,6 +89,7 @@ export function openAiError(error: unknown): OpenAiError {
 
 /** Answers with the error. 429 says when to try again. */
 export function respondOpenAiError(context: Context, error: unknown): Response {
+  discardBody(context);
   const body = openAiError(error);
   if (!(error instanceof AssayError)) return context.json(body, 500);
   if (error.code === 'queue_full') context.header('retry-after', String(RETRY_AFTER_SECONDS));
