@@ -7,6 +7,7 @@ import {Judge} from "../../dispute/Judge.sol";
 import {Kinds} from "../../dispute/Kinds.sol";
 import {Layout} from "../../dispute/Layout.sol";
 import {TraceTree} from "../../dispute/TraceTree.sol";
+import {SparseTree} from "./SparseTree.sol";
 import {TraceCases} from "./TraceCases.sol";
 
 /// @notice Real proofs of guilt put in the wrong place are refused by a named error, and nothing that is done to a
@@ -213,6 +214,30 @@ contract JudgeRefusalsTest is TraceCases {
         data[0] ^= 0x01;
         proof.rows[0].data = data;
         refused(proof, TraceTree.RootUnequal.selector);
+    }
+
+    /// @dev The path of a later opening of a row may end at the row, but only at the row that was opened before.
+    function test_laterOpening() public {
+        Judge.Proof memory proof = load(Kinds.LOGIT_ELEMENT);
+        TraceTree.Opening memory exponents = proof.rows[1];
+        bytes32[] memory path = exponents.path;
+        uint256 levels = SparseTree.height(exponents.count);
+        assembly ("memory-safe") {
+            mstore(path, levels)
+        }
+        (bool success, bytes memory answer) = ask(abi.encode(proof));
+        assertTrue(success && abi.decode(answer, (bool)), "shorter path");
+        exponents.data[1] ^= 0x01;
+        refused(proof, Fold.PathWrong.selector);
+        exponents.data[1] ^= 0x01;
+        // Before its row has been opened, the same is no proof.
+        TraceTree.Opening memory element = proof.rows[0];
+        path = element.path;
+        assembly ("memory-safe") {
+            mstore(path, levels)
+        }
+        (success,) = ask(abi.encode(proof));
+        assertTrue(!success, "first opening");
     }
 
     function test_missing() public {
