@@ -127,9 +127,12 @@ const PAGE_FILES: Readonly<Record<string, string>> = {
   '/': '<!doctype html><title>check</title>',
   '/serve.js': `import { serve } from '/engine/wasm/worker.js';
     self.onmessage = ({ data }) => serve(data);`,
-  '/run.js': `import * as engine from '/engine/wasm/index.js';
-    import { createKernelBench } from '/engine/wasm/testing/kernel-bench.js';
-    import { KERNEL_CASES } from '/engine/wasm/testing/kernel-cases.js';
+  '/testing.js':
+    `export * from '/engine/wasm/testing/kernel-bench.js';` +
+    `export * from '/engine/wasm/testing/kernel-cases.js';`,
+  '/run.js':
+    `import * as engine from '/engine/wasm/index.js';` +
+    `import * as testing from '/testing.js';
     ${PROGRAM}
     const spawnWorker = (start) => {
       const worker = new Worker('/serve.js', { type: 'module' });
@@ -137,7 +140,7 @@ const PAGE_FILES: Readonly<Record<string, string>> = {
       return worker;
     };
     self.onmessage = ({ data }) =>
-      answers(engine, { createKernelBench, KERNEL_CASES }, spawnWorker, data).then(
+      answers(engine, testing, spawnWorker, data).then(
         (report) => postMessage({ report }),
         (error) => postMessage({ error: String(error) }),
       );`,

@@ -176,9 +176,11 @@ describe('the import table', () => {
   it.each(table)('$name: the manifest says the same', ({ name, rooms, external }) => {
     const manifest = JSON.parse(read(`${folderOf(name)}/package.json`)) as {
       dependencies?: Record<string, string>;
+      optionalDependencies?: Record<string, string>;
     };
     const expected = [...rooms.map((room) => `@assay/${room}`), ...external].sort();
-    expect(Object.keys(manifest.dependencies ?? {}).sort()).toEqual(expected);
+    const { dependencies, optionalDependencies } = manifest;
+    expect(Object.keys({ ...dependencies, ...optionalDependencies }).sort()).toEqual(expected);
   });
 
   it.each(table)('$name: imports keep to it', ({ name, rooms, external }) => {

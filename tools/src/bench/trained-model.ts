@@ -36,8 +36,15 @@ const LARGER_RECIPE: Recipe = {
 export type TrainedModel = { readonly file: Uint8Array; readonly floats: FloatModel };
 
 /** The weights of a checkpoint of `npm run model:make`, wherever that training stands. */
-export const checkpointModel = (library: Library, checkpoint: string): Promise<TrainedModel> =>
-  trainedModel(library, { recipe: RECIPE, checkpoint, stopAfter: 0 });
+export async function checkpointModel(library: Library, checkpoint: string): Promise<TrainedModel> {
+  const made = await trainedModel(library, { recipe: RECIPE, checkpoint, stopAfter: 0 });
+  const fresh = await trainedModel(library, { recipe: RECIPE, stopAfter: 0 });
+  // The trainer begins anew where a checkpoint does not fit, which would measure noise.
+  if (Buffer.from(made.file).equals(fresh.file)) {
+    throw new Error(`checkpoint_unfit: ${checkpoint} is not of this recipe, text and seed.`);
+  }
+  return made;
+}
 
 /** Trains the larger model, or takes the result of an earlier run. */
 export function largerModel(library: Library): Promise<TrainedModel> {
@@ -52,7 +59,7 @@ export function largerModel(library: Library): Promise<TrainedModel> {
 
 async function trainedModel(
   library: Library,
-  options: { readonly recipe: Recipe; readonly checkpoint: string; readonly stopAfter: number },
+  options: { readonly recipe: Recipe; readonly checkpoint?: string; readonly stopAfter: number },
 ): Promise<TrainedModel> {
   const { recipe, checkpoint, stopAfter } = options;
   const { shape, steps } = recipe;
@@ -63,7 +70,7 @@ async function trainedModel(
     library,
     tokenizer,
     threads: 1,
-    checkpoint,
+    ...(checkpoint === undefined ? {} : { checkpoint }),
     stopAfter,
     report: ({ step, loss }) => {
       process.stderr.write(`training: step ${step} of ${steps}, loss ${loss.toFixed(3)}\n`);

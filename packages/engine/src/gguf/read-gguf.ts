@@ -97,7 +97,7 @@ export function readTensorRows(
 }
 
 /** Bytes of one row. */
-export const rowByteCount = ({ type, dims }: GgufTensor): number =>
+const rowByteCount = ({ type, dims }: GgufTensor): number =>
   (dims[0]! / type.blockElements) * type.blockBytes;
 
 function readVersion(cursor: Cursor): 2 | 3 {

@@ -2,7 +2,7 @@
  * The provider's duty in court: whenever a dispute against it waits for an answer, it answers from the trace of the
  * receipt that it signed. An honest provider needs nothing else to be safe.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import {
   answerDispute,
   beginPlace,
@@ -31,7 +31,7 @@ export type DefenderOptions = {
 export type Defender = { readonly stop: () => Promise<void> };
 
 export const sha256 = (bytes: Uint8Array): Uint8Array =>
-  createHash('sha256').update(bytes).digest();
+  hash('sha256', bytes, 'buffer');
 
 export function startDefender(options: DefenderOptions): Defender {
   let follower: CourtFollower | undefined;

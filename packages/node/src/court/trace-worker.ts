@@ -2,7 +2,7 @@
  * The thread that makes traces. Nothing is traced on the honest path: a trace is computed when somebody asks, kept while
  * it may be asked about again, and then forgotten.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { parentPort, workerData } from 'node:worker_threads';
 import {
   decodeEnvelope,
@@ -17,7 +17,7 @@ import {
   traceElement,
   traceJob,
 } from '@assay/compute';
-import { type EngineModel, referencePass, type Trace, traceOf } from '@assay/engine';
+import { type EngineModel, type Trace, traceOf, wasmPass } from '@assay/engine';
 import { openModelFile } from '@assay/model';
 import { AssayError, decodeJson, fromHex, type ReceiptEnvelope, traceKey } from '@assay/protocol';
 import { openFileSource } from '../file-source.js';
@@ -35,26 +35,34 @@ const TRACES_MAX = 4;
 
 const port = parentPort!;
 const report = (message: TraceReport): void => port.postMessage(message);
-const sha256 = (bytes: Uint8Array): Uint8Array => createHash('sha256').update(bytes).digest();
+const sha256 = (bytes: Uint8Array): Uint8Array => hash('sha256', bytes, 'buffer');
 
 type Bench = { readonly model: EngineModel; readonly trees: ModelTrees };
 
-const traces = new Map<string, Trace>();
+/** A trace and the pass that computes its positions again. */
+type Held = { readonly trace: Trace; readonly pass: ReturnType<typeof wasmPass> };
+
+const held = new Map<string, Held>();
 
 /** The honest trace of a receipt, computed once. */
 function traceFor({ model }: Bench, envelope: ReceiptEnvelope): Trace {
   const { job, receipt, inputTokens, outputTokens, salt } = envelope;
-  const known = traces.get(envelope.jobId);
-  if (known !== undefined) return known;
+  const known = held.get(envelope.jobId);
+  if (known !== undefined) return known.trace;
+  const pass = wasmPass(model, [...inputTokens, ...outputTokens.slice(0, -1)]);
   const trace = traceOf({
     model,
     job: traceJob(job, receipt),
-    pass: referencePass(model, [...inputTokens, ...outputTokens.slice(0, -1)]),
+    pass,
     traceKey: fromHex(traceKey(salt)),
     hash: sha256,
   });
-  traces.set(envelope.jobId, trace);
-  for (const oldest of traces.keys()) if (traces.size > TRACES_MAX) traces.delete(oldest);
+  held.set(envelope.jobId, { trace, pass });
+  for (const [jobId, { pass: oldest }] of held) {
+    if (held.size <= TRACES_MAX) break;
+    held.delete(jobId);
+    oldest.dispose?.();
+  }
   return trace;
 }
 

@@ -2,7 +2,7 @@
  * Ways in which a provider cheats, for demonstrations and tests on private networks. Each makes a disguise: what the
  * provider sends instead of the truth, and what it says of its trace when it is asked.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Generate, TraceSource } from '@assay/compute';
@@ -78,7 +78,7 @@ const otherSeed =
 
 // TRACES
 
-const sha256 = (bytes: Uint8Array): Uint8Array => createHash('sha256').update(bytes).digest();
+const sha256 = (bytes: Uint8Array): Uint8Array => hash('sha256', bytes, 'buffer');
 
 /** Changes one activation of a feed-forward in the middle of the model, and hashes everything above it anew. */
 function flipActivation({ modelPath }: { readonly modelPath: string }): Disguise {

@@ -157,7 +157,7 @@ export const KERNEL_CASES = {
     const width = drawWidth(draw);
     return matmulCase(bench, seed, {
       draw,
-      rows: 1 + draw.below(9),
+      rows: 1 + draw.below(20),
       width,
       outputs: 4 * (1 + draw.below(3)),
     });
