@@ -119,6 +119,34 @@ contract JudgeLayoutTest is TraceWorld {
         guilty(Kinds.SOFTMAX_PARTIAL, proof);
     }
 
+    /// @dev Neighbouring heads share one head of values.
+    function test_sharedHeads() public {
+        world(9, 5);
+        bytes[2] memory inputs = [
+            GraphBytes.input(FIRST + 1, GraphBytes.heads(6, GraphBytes.T)),
+            GraphBytes.input(SECOND + 1, GraphBytes.heads(2, 64))
+        ];
+        bytes memory output = GraphBytes.heads(6, GraphBytes.T);
+        describe(NODE, GraphBytes.node(7, logitsFrom, inputs, "", "", output));
+        // The top is claimed too low for the second head of values only.
+        write(4, SECOND, 4, 0, abi.encodePacked(int16(-9), uint32(0)));
+        write(4, SECOND, 4, 1, abi.encodePacked(int16(-3), uint32(0)));
+        bytes memory facts = abi.encodePacked(int32(0), uint32(0), int16(-6), uint32(1));
+        facts = abi.encodePacked(facts, int16(0), uint32(0), uint64(1 << 30));
+        for (uint256 head = 0; head < 6; ++head) {
+            write(8, NODE, 12, head, facts);
+        }
+        for (uint32 head = 0; head < 6; ++head) {
+            Judge.Proof memory proof = begin(8, NODE, 2, 0);
+            also(proof, 4);
+            (proof.head, proof.index) = (head, 4);
+            proof.rows[0] = openRow(8, NODE, head, 1);
+            proof.rows[1] = openRow(4, SECOND, head / 3, 1);
+            (bool success, bytes memory answer) = answerOf(Kinds.SOFTMAX_TOP, proof);
+            assertTrue(success && abi.decode(answer, (bool)) == (head > 2), "head of values");
+        }
+    }
+
     // BOUNDS
 
     /// @dev 2^7 * 65,535 * 1,024 * (-128) * (-32,767), the most that one leaf of a matrix can add.
