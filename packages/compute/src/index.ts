@@ -1,8 +1,8 @@
 export * from './actions/index.js';
 export * from './court/index.js';
 export * from './decode.js';
-export * as computeErrors from './errors.js';
 export * from './dispute/index.js';
+export * as computeErrors from './errors.js';
 export * from './evidence.js';
 export * from './lane.js';
 export * from './sampling.js';

@@ -30,8 +30,7 @@ export type DefenderOptions = {
 
 export type Defender = { readonly stop: () => Promise<void> };
 
-export const sha256 = (bytes: Uint8Array): Uint8Array =>
-  hash('sha256', bytes, 'buffer');
+export const sha256 = (bytes: Uint8Array): Uint8Array => hash('sha256', bytes, 'buffer');
 
 export function startDefender(options: DefenderOptions): Defender {
   let follower: CourtFollower | undefined;

@@ -1,0 +1,84 @@
+/**
+ * The rules of a game as numbers. `DEFAULT_TERMS` takes the court's, the vaults' and the stake's from what
+ * `assay deploy` deploys on a public chain; whoever changes those, changes the game. What no contract has yet (audits,
+ * their draw and their pay) is in `Audits`, and follows sections 5 and 6 of the design.
+ */
+import {
+  COURT_TERMS,
+  type CourtTerms,
+  STAKE_WITHDRAW_DELAY_SECONDS,
+  VAULT_WINDOW_SECONDS,
+} from '@assay/compute';
+
+/** Model only: no contract and no process does this yet. */
+export type Audits = {
+  /** Probability that a receipt is audited, drawn after it is committed. */
+  readonly share: number;
+  /** Verifiers drawn for an audit. */
+  readonly drawn: number;
+  /** Atomic units per verifier: its cost, and its fee if it shows that it computed. */
+  readonly cost: bigint;
+  readonly fee: bigint;
+  /** False: a verdict alone is paid, as if everybody believed everybody. */
+  readonly digestRequired: boolean;
+  /** Share of audits that are planted faults, and what missing one costs. */
+  readonly planted: number;
+  readonly missPenalty: bigint;
+  /** Seconds from receipt to verdict. */
+  readonly latency: number;
+};
+
+export type Terms = {
+  readonly court: CourtTerms;
+  readonly vaultWindow: number;
+  readonly stakeWithdrawDelay: number;
+  /** Percent of what a conviction takes that its claimant gets. */
+  readonly bountyPercent: bigint;
+  /** What that percentage is of: all that was taken, as in `Court.release`, or the stake alone, as in the design. */
+  readonly bountyOf: 'taken' | 'stake';
+  /** No batch of a vault is larger than the free stake. */
+  readonly exposureCap: boolean;
+  /** Whose silence loses. */
+  readonly silenceLoses: boolean;
+  /** How many disputes there may be: one per challenger and job, or one per job. */
+  readonly disputesPer: 'challenger' | 'job';
+  readonly audits: Audits;
+  /** Atomic units: price of a job, and what computing it costs honestly and by cheating. */
+  readonly price: bigint;
+  readonly cost: bigint;
+  readonly cheatCost: bigint;
+  /** Wei per gas, and wei that are worth one atomic unit. */
+  readonly gasPrice: bigint;
+  readonly weiPerUnit: bigint;
+};
+
+export const HOUR = 3_600;
+export const DAY = 24 * HOUR;
+/** A block of the game. */
+export const BLOCK_SECONDS = 12;
+
+const PRICE = 10_000n;
+
+export const DEFAULT_TERMS: Terms = {
+  court: COURT_TERMS,
+  vaultWindow: VAULT_WINDOW_SECONDS,
+  stakeWithdrawDelay: STAKE_WITHDRAW_DELAY_SECONDS,
+  bountyPercent: 50n,
+  bountyOf: 'taken',
+  exposureCap: true,
+  silenceLoses: true,
+  disputesPer: 'challenger',
+  // A twentieth of a job's cost for one teacher-forced pass, and twice that as a fee: formula 6 with three drawn pays
+  // each for its own work and leaves a margin.
+  audits: {
+    ...{ share: 0.05, drawn: 3, cost: 500n, fee: 1_000n, digestRequired: true },
+    ...{ planted: 0.05, missPenalty: 20_000n, latency: 6 * HOUR },
+  },
+  // Cheating saves 80 % of the price, the design's g.
+  ...{ price: PRICE, cost: 9_000n, cheatCost: 1_000n },
+  // 1 gwei; a coin of 2,500 dollars.
+  ...{ gasPrice: 1_000_000_000n, weiPerUnit: 400_000_000n },
+};
+
+/** Atomic units that a provider of these games has at risk: 2,000 jobs. */
+export const DEFAULT_STAKE = 2_000n * PRICE;
