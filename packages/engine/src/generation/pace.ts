@@ -8,9 +8,9 @@
 export const GUESSES_MAX = 8;
 
 /**
- * Cost of one more row in a pass, in tokens computed alone: 0.4 to 0.5 for the second and 0.55 to 0.65 for each after it,
- * on one thread and a shape of 135M parameters. It is high because the kernels are bound by multiplications more than by
- * memory.
+ * Cost of one more row in a pass, in tokens computed alone: 0.4 to 0.5 for the second and 0.55 to 0.65 for each after
+ * it, on one thread and a shape of 135M parameters. It is high because the kernels are bound by multiplications more
+ * than by memory.
  */
 const ROW_COST = 0.6;
 

@@ -1,6 +1,6 @@
 /**
- * `assay channel`: the gateway's deposits, and its way out of them without anybody's help, the timed exit: request, wait
- * out the delay in which the receiver may still claim, withdraw.
+ * `assay channel`: the gateway's deposits, and its way out of them without anybody's help, the timed exit: request,
+ * wait out the delay in which the receiver may still claim, withdraw.
  */
 import { finalizeWithdraw, initiateWithdraw, readChannel } from '@assay/compute';
 import { AssayError, type ChannelConfig, formatAmount, type Hex, isHexOf } from '@assay/protocol';

@@ -1,4 +1,4 @@
-/** A provider's trace, asked for over HTTP. Answers are bytes of somebody else: sizes are limited, shapes are checked. */
+/** A provider's trace, asked for over HTTP. Answers are bytes of a stranger: sizes are limited, shapes are checked. */
 import type { SignedTrace, TraceSource } from '@assay/compute';
 import {
   AssayError,

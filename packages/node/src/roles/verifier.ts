@@ -1,14 +1,14 @@
 /** `assay verifier`: re-computes receipts for whoever asks, one after another, and says what it found. */
 
-import { join } from 'node:path';
 import { decodeEnvelope, type Verdict } from '@assay/compute';
 import { AssayError, encodeJson, type Hex, type ReceiptEnvelope } from '@assay/protocol';
 import { Hono } from 'hono';
-import { type ChainAccess, connectRole, ledgerName, resolveRpc } from '../chain-access.js';
+import { type ChainAccess, connectRole, resolveRpc } from '../chain-access.js';
 import { createBailiff } from '../court/bailiff.js';
-import { type CaseBook, openCaseBook } from '../court/case-book.js';
+import { openVerifierBook } from '../court/case.js';
+import type { CaseBook } from '../court/case-book.js';
 import { type EngineHost, startEngine } from '../engine/engine-host.js';
-import { loadKey, openHome, roleFolder } from '../home.js';
+import { loadKey, openHome } from '../home.js';
 import { readRequestJson, respondError } from '../http-errors.js';
 import { listen } from '../listen.js';
 import { createLog, type Logger } from '../log.js';
@@ -54,9 +54,7 @@ export async function startVerifier(
   const { account } = loadKey(home, 'verifier');
   const access = await connectRole(home, resolveRpc(home, options.rpc), account);
   const engines = engineCache({ home, access, threads: options.threads });
-  const book = openCaseBook(
-    join(roleFolder(home, 'verifier'), ledgerName('cases', access.deployment).replace(/\.db$/, '')),
-  );
+  const book = openVerifierBook(home, access);
   const bailiff = createBailiff({ home, access, log, book });
   const verify = inTurn(async (envelope: ReceiptEnvelope): Promise<VerifierAnswer> => {
     const startedMs = Date.now();

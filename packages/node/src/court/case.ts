@@ -1,0 +1,95 @@
+/**
+ * One case from a receipt to the end of its money, written into the case book as it goes, whoever brings it: the
+ * verifier by itself, or a person with `assay dispute open`. It knows nothing of who decides that a receipt is wrong.
+ */
+import { join } from 'node:path';
+import type { ReceiptEnvelope } from '@assay/protocol';
+import { LOCAL_CHAIN_ID } from '../chain/index.js';
+import { type ChainAccess, fundLocalRole, ledgerName } from '../chain-access.js';
+import { roleFolder } from '../home.js';
+import type { Logger } from '../log.js';
+import { fetchModel } from '../model-store.js';
+import { listOffersOnChain } from '../offers-on-chain.js';
+import { type CaseBook, type CaseRecord, openCaseBook } from './case-book.js';
+import type { VerdictRecord } from './court-follower.js';
+import { type CaseStep, type Outcome, prosecute, releaseWhenDue } from './prosecutor.js';
+import { startTraceHost } from './trace-host.js';
+
+export type CaseOptions = {
+  readonly home: string;
+  readonly access: ChainAccess;
+  readonly log: Logger;
+  readonly book: CaseBook;
+  /** Called after each transaction. */
+  readonly onStep?: (step: CaseStep) => void;
+  /** Called with what the court said, before its money is due; false leaves the payment to somebody else. */
+  readonly onOutcome?: (outcome: Outcome) => boolean;
+};
+
+/** The case book of the verifier in a data folder; each network has its own. */
+export const openVerifierBook = (home: string, access: ChainAccess): CaseBook =>
+  openCaseBook(
+    join(roleFolder(home, 'verifier'), ledgerName('cases', access.deployment).replace(/\.db$/, '')),
+  );
+
+/** Brings a receipt to court if its provider's trace is wrong or withheld, and pays the verdict out. */
+export async function tryCase(options: CaseOptions, envelope: ReceiptEnvelope): Promise<Outcome> {
+  const { access, book, log, onStep, onOutcome } = options;
+  const { jobId, job } = envelope;
+  const { provider, modelId } = job;
+  let record: CaseRecord = {
+    ...{ jobId, provider, modelId, startedAt: Date.now() },
+    ...{ state: 'open', steps: [] },
+  };
+  const note = (change: Partial<CaseRecord>): void => {
+    record = { ...record, ...change };
+    book.write(record);
+  };
+  const made = (step: CaseStep): void => {
+    note({ steps: [...record.steps, step] });
+    onStep?.(step);
+  };
+  note({});
+  try {
+    const outcome = await judged({ ...options, onStep: made }, envelope);
+    log.info({ jobId, result: outcome.result }, 'case decided');
+    const pays = onOutcome?.(outcome) ?? true;
+    if (outcome.result !== 'convicted') {
+      note({ state: outcome.result });
+      return outcome;
+    }
+    const { finding } = outcome;
+    note({ state: 'convicted', ...(finding === undefined ? {} : { finding }) });
+    if (!pays) return outcome;
+    const verdict = await releaseWhenDue({ access, onStep: made }, outcome.verdict);
+    note(moneyOf(verdict));
+    return { ...outcome, verdict };
+  } catch (error) {
+    // Only what the court has not decided has failed; a payment that did not go through can be made by anybody.
+    if (record.state === 'open') note({ state: 'failed' });
+    throw error;
+  }
+}
+
+const moneyOf = ({ verdict, released }: VerdictRecord): Pick<CaseRecord, 'money'> =>
+  released === undefined ? {} : { money: { taken: verdict.taken, ...released } };
+
+/** The outcome, with a trace of the model that the receipt names made here. */
+async function judged(options: CaseOptions, envelope: ReceiptEnvelope): Promise<Outcome> {
+  const { home, access, log, onStep } = options;
+  const { modelId, provider } = envelope.job;
+  if (access.market.chainId === LOCAL_CHAIN_ID) await fundLocalRole(access, 0n);
+  const offers = await listOffersOnChain(access, { modelId });
+  const endpoints = offers.map(({ endpoint }) => endpoint);
+  const own = offers.find((offer) => offer.provider.toLowerCase() === provider.toLowerCase());
+  const traces = await startTraceHost({ modelPath: await fetchModel(home, modelId, endpoints) });
+  try {
+    const endpoint = own?.endpoint ?? '';
+    return await prosecute(
+      { access, traces, endpoint, log, ...(onStep === undefined ? {} : { onStep }) },
+      envelope,
+    );
+  } finally {
+    await traces.close();
+  }
+}
