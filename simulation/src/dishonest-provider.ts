@@ -1,18 +1,38 @@
 /**
  * A provider process that cheats: `node dishonest-provider.js HOME RPC FAULT POSITION PORT`. It is the real role with
- * its maker of tokens replaced; it signs what it sends and is paid until somebody re-computes.
+ * its maker of tokens or its trace replaced; it signs what it sends and is paid until somebody re-computes.
  */
-import { createLog, keepRole, startProvider } from '@assay/node';
-import { type Fault, withFault } from './faults.js';
+import {
+  createLog,
+  DEMO_FAULTS,
+  type DemoFault,
+  type Disguise,
+  disguiseAs,
+  keepRole,
+  SHIPPED_MODEL_PATH,
+  startProvider,
+} from '@assay/node';
+import { FAULT_KINDS, type Fault, withFault } from './faults.js';
 
 const [home, rpc, kind, position, port] = process.argv.slice(2) as [
   string,
   string,
-  Fault['kind'],
+  string,
   string,
   string,
 ];
-const fault = (kind === 'none' ? { kind } : { kind, position: Number(position) }) as Fault;
+
+/** Faults of tokens happen where they are told to; those that only the demonstration knows, where it has them. */
+async function disguise(): Promise<Disguise> {
+  if ((FAULT_KINDS as readonly string[]).includes(kind)) {
+    const fault = (kind === 'none' ? { kind } : { kind, position: Number(position) }) as Fault;
+    return { wrap: (generate) => withFault(generate, fault) };
+  }
+  if (!Object.hasOwn(DEMO_FAULTS, kind)) throw new Error(`no such way to cheat: ${kind}`);
+  const options = { modelPath: SHIPPED_MODEL_PATH, folder: home };
+  return (await disguiseAs(kind as DemoFault, options)).disguise;
+}
+
 const log = createLog('dishonest-provider');
 const role = await startProvider(
   {
@@ -28,6 +48,6 @@ const role = await startProvider(
     claimSeconds: 2,
   },
   log,
-  { wrap: (generate) => withFault(generate, fault) },
+  await disguise(),
 );
 await keepRole(role, log);

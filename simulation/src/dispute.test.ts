@@ -1,6 +1,6 @@
 /**
- * The demonstration of the court, as a newcomer runs it: a fresh private network, a provider that cheats in one way, and
- * the verdict of the real contracts. `.ci/run` plays every other way, too.
+ * The demonstration of the court, as a newcomer runs it: a fresh private network, a provider that cheats in one way,
+ * and the verdict of the real contracts. `.ci/run` plays every other way, too.
  */
 import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';

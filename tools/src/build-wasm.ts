@@ -58,6 +58,15 @@ const TARGETS: readonly Target[] = [
     bytesMax: 28_000,
   },
   {
+    name: 'sha256',
+    assembly: `${ENGINE}/sha256`,
+    output: 'packages/engine/src/trace/generated/sha256-wasm.ts',
+    constant: 'SHA256_BASE64',
+    purpose: 'trees of SHA-256, four messages at a time',
+    flags: [...PLAIN_FLAGS, '--enable', 'simd'],
+    bytesMax: 6_144,
+  },
+  {
     name: 'keccak',
     assembly: 'packages/protocol/assembly',
     output: 'packages/protocol/src/generated/keccak-wasm.ts',

@@ -40,7 +40,7 @@ export class HeadResult {
 }
 
 /** query int16 to low bytes (signed) and the rest, each [padded] int16. */
-function splitQuery(query: usize, padded: usize, out: usize): void {
+export function splitQuery(query: usize, padded: usize, out: usize): void {
   for (const end = query + (padded << 1); query < end; query += 16, out += 16) {
     const x = v128.load(query);
     const low = i16x8.shr_s(i16x8.shl(x, 8), 8);
@@ -160,7 +160,7 @@ function largestLane(x: v128): i32 {
 }
 
 /** Scores of positions [0, count) to i32; returns the largest. */
-function scores(
+export function scores(
   shape: AttentionShape, scratch: AttentionScratch, pages: usize, count: usize,
   kvHead: usize, queryExponent: i64,
 ): i64 {
@@ -178,7 +178,7 @@ function scores(
 }
 
 /** Largest value exponent of positions [0, count). */
-function valueExponentMax(shape: AttentionShape, pages: usize, count: usize, kvHead: usize): i32 {
+export function valueExponentMax(shape: AttentionShape, pages: usize, count: usize, kvHead: usize): i32 {
   let seen = i32x4.splat(i32.MIN_VALUE);
   for (let start: usize = 0; start < count; start += PAGE_POSITIONS) {
     const values = pageOf(pages, start) + shape.values;
@@ -219,7 +219,7 @@ function inversePowers(n: v128): v128 {
  * time: below 2^53 a product with a power of two, rounded to nearest with ties to even, is R, and each lane has a shift of
  * its own.
  */
-function softmax(
+export function softmax(
   shape: AttentionShape, scratch: AttentionScratch, pages: usize, count: usize, kvHead: usize,
   tables: usize, largestScore: i64, largestExponent: i32, result: HeadResult,
 ): i64 {
@@ -256,13 +256,13 @@ function softmax(
 /** C(R(p, sigma), 30) of four weights. */
 // @ts-ignore: decorator
 @inline
-function fourWeights(at: usize, sigma: i32): v128 {
+export function fourWeights(at: usize, sigma: i32): v128 {
   const rounded = lowHalves(roundPair(v128.load(at), sigma), roundPair(v128.load(at, 16), sigma));
   return i32x4.min_s(rounded, i32x4.splat((1 << 30) - 1));
 }
 
 /** Cuts the weights into three planes of ten bits, eight at a time; those beyond `count` are zero. */
-function splitWeights(scratch: AttentionScratch, count: usize, sigma: i32): void {
+export function splitWeights(scratch: AttentionScratch, count: usize, sigma: i32): void {
   const bytes = scratch.planeBytes;
   const ten = i32x4.splat(1023);
   const end = scratch.weights + (((count + 7) & ~7) << 3);
@@ -296,7 +296,7 @@ function addPlanes(a: v128, b: v128, c: v128, out: usize): void {
 }
 
 /** Adds one page's weighted values to the i64 sums; eight elements of the head at a time. */
-function mixPage(rows: usize, padded: usize, planes: usize, bytes: usize, pairs: usize, out: usize): void {
+export function mixPage(rows: usize, padded: usize, planes: usize, bytes: usize, pairs: usize, out: usize): void {
   const stride = padded << 2;
   for (let d: usize = 0; d < padded; d += 8) {
     let a0 = i32x4.splat(0);

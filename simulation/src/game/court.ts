@@ -3,7 +3,7 @@
  * shared table (`MOVES`); a walk down a trace is only counted, since what it shows is a matter of hashes.
  */
 import { MOVES, type Phase, sideToMove } from '@assay/compute';
-import { COURT, type Chain, confiscate, slashStake } from './contracts.js';
+import { type Chain, COURT, confiscate, slashStake } from './contracts.js';
 import { BURNED, pay, Refused } from './ledger.js';
 
 export type Job = {
@@ -94,9 +94,10 @@ export function timeOut(chain: Chain, dispute: Dispute): void {
   requireFrom(dispute, 'timeOut');
   if (chain.now() <= upAt(dispute)) throw new Refused('time_not_up', upAt(dispute));
   const { job, challenger, phase } = dispute;
-  if (sideToMove(phase) === 'challenger') return close(chain, dispute, job.provider);
-  close(chain, dispute, challenger);
-  if (chain.terms.silenceLoses) condemn(chain, job, { claimant: challenger, forced: true });
+  const challengerLost = sideToMove(phase) === 'challenger';
+  close(chain, dispute, challengerLost ? job.provider : challenger);
+  if (!challengerLost && chain.terms.silenceLoses)
+    condemn(chain, job, { claimant: challenger, forced: true });
 }
 
 /** One transaction, by a trace root that the provider signed. */

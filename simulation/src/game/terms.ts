@@ -47,6 +47,8 @@ export type Terms = {
   readonly price: bigint;
   readonly cost: bigint;
   readonly cheatCost: bigint;
+  /** New money per job, which this network refuses to give; see the farm. */
+  readonly emission: bigint;
   /** Wei per gas, and wei that are worth one atomic unit. */
   readonly gasPrice: bigint;
   readonly weiPerUnit: bigint;
@@ -75,9 +77,9 @@ export const DEFAULT_TERMS: Terms = {
     ...{ planted: 0.05, missPenalty: 20_000n, latency: 6 * HOUR },
   },
   // Cheating saves 80 % of the price, the design's g.
-  ...{ price: PRICE, cost: 9_000n, cheatCost: 1_000n },
-  // 1 gwei; a coin of 2,500 dollars.
-  ...{ gasPrice: 1_000_000_000n, weiPerUnit: 400_000_000n },
+  ...{ price: PRICE, cost: 9_000n, cheatCost: 1_000n, emission: 0n },
+  // 0.02 gwei, a usual price of a second layer; a coin of 2,500 dollars.
+  ...{ gasPrice: 20_000_000n, weiPerUnit: 400_000_000n },
 };
 
 /** Atomic units that a provider of these games has at risk: 2,000 jobs. */

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { removeHome, startNetwork } from '@assay/simulation';
 import { runConsoleE2e } from './visit-console.js';
+import { visitCourt } from './visit-court.js';
 import { visitWithKey } from './visit-with-key.js';
 
 /** Where Debian and others put it; `CHROMIUM` names another. */
@@ -20,21 +21,18 @@ if (executablePath === undefined) {
 
 const at = process.argv.indexOf('--pictures');
 const pictures = at < 0 ? undefined : process.argv[at + 1];
+const common = {
+  executablePath,
+  ...(pictures === undefined ? {} : { pictures }),
+  log: (line: string) => process.stdout.write(`${line}\n`),
+};
 const network = await startNetwork();
 try {
-  const { steps } = await runConsoleE2e({
-    url: network.url,
-    executablePath,
-    ...(pictures === undefined ? {} : { pictures }),
-    log: (line) => process.stdout.write(`${line}\n`),
-  });
-  await visitWithKey({
-    network,
-    executablePath,
-    ...(pictures === undefined ? {} : { pictures }),
-    log: (line) => process.stdout.write(`${line}\n`),
-  });
-  process.stdout.write(`${steps.length + 1} steps passed in Chromium\n`);
+  const { steps } = await runConsoleE2e({ url: network.url, ...common });
+  await visitWithKey({ network, ...common });
+  // Last: from here on a provider that cheats is on the network.
+  await visitCourt({ network, ...common });
+  process.stdout.write(`${steps.length + 2} steps passed in Chromium\n`);
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
   process.exitCode = 1;

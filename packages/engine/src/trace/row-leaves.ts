@@ -8,27 +8,52 @@ import { type PassValues, type RowReader, readRow, type TraceRow } from './row-r
 /** A16 mantissas are stored without a sign. */
 export const A16_OFFSET = 32_768;
 
+/** Where the leaves of rows go, in their order. */
+export type LeafSink = {
+  /** Bytes as leaves of `leafBytes`; the last one may be shorter. */
+  readonly leaves: (bytes: Uint8Array, leafBytes: number) => void;
+  /** Elements, encoded by {@link encodeElements}, as leaves of `leafBytes`. */
+  readonly elements: (values: TraceRow['values'], leafBytes: number) => void;
+};
+
 /** The leaves of the row of `node` in these values. */
 export function rowLeaves(
   context: Parameters<typeof readRow>[0],
   values: PassValues,
   node: number,
 ): Uint8Array[] {
-  const row = readRow(context, values, { node, makePartials: rowPartials });
-  const leaves = row.layout.factLeaves === 0 ? [] : factLeaves(row);
-  leaves.push(...elementLeaves(row));
-  if (row.layout.partials !== undefined) leaves.push(...partialLeaves(row));
-  if (row.layout.tiles !== undefined) leaves.push(...tileLeaves(row));
+  const leaves: Uint8Array[] = [];
+  const addLeaves = (bytes: Uint8Array, leafBytes: number): void => {
+    for (let at = 0; at < bytes.length; at += leafBytes) {
+      leaves.push(bytes.subarray(at, at + leafBytes));
+    }
+  };
+  const sink: LeafSink = {
+    leaves: addLeaves,
+    elements: (elements, leafBytes) => addLeaves(encodeElements(elements), leafBytes),
+  };
+  writeRow(context, values, { node, sink });
   return leaves;
 }
 
-const factLeaves = (row: RowReader): Uint8Array[] =>
-  rowFacts(row).map((record) => encodeFacts(row.layout, record));
-
-const elementLeaves = ({ own, layout }: RowReader): Uint8Array[] =>
-  own.flatMap(({ values }) =>
-    cut(encodeElements(values), TRACE_LEAF_ELEMENTS * layout.elementBytes),
-  );
+/** Writes the leaves of a row: facts, elements, partial sums, tiles. */
+export function writeRow(
+  context: Parameters<typeof readRow>[0],
+  values: PassValues,
+  { node, sink }: { readonly node: number; readonly sink: LeafSink },
+): void {
+  const row = readRow(context, values, { node, makePartials: rowPartials });
+  const { layout, own } = row;
+  if (layout.factLeaves > 0) {
+    for (const record of rowFacts(row)) sink.leaves(encodeFacts(layout, record), layout.recordBytes);
+  }
+  for (const head of own) sink.elements(head.values, TRACE_LEAF_ELEMENTS * layout.elementBytes);
+  if (layout.partials !== undefined) {
+    const { perLeaf, parts } = layout.partials;
+    sink.leaves(row.partials(), 8 * perLeaf * parts);
+  }
+  if (layout.tiles !== undefined) writeTiles(row, sink);
+}
 
 /** A16 as unsigned 16 bits, everything else as signed 32 bits. */
 export function encodeElements(values: TraceRow['values']): Uint8Array {
@@ -49,21 +74,8 @@ export function encodeElements(values: TraceRow['values']): Uint8Array {
   return bytes;
 }
 
-function partialLeaves(row: RowReader): Uint8Array[] {
-  const { perLeaf, parts } = row.layout.partials!;
-  return cut(row.partials(), 8 * perLeaf * parts);
-}
-
-/** Pieces of `size` bytes; the last one may be shorter. */
-function cut(bytes: Uint8Array, size: number): Uint8Array[] {
-  const leaves: Uint8Array[] = [];
-  for (let at = 0; at < bytes.length; at += size) leaves.push(bytes.subarray(at, at + size));
-  return leaves;
-}
-
-function tileLeaves({ layout, prefix }: RowReader): Uint8Array[] {
+function writeTiles({ layout, prefix }: RowReader, sink: LeafSink): void {
   const { heads, columns, from, positions } = layout.tiles!;
-  const leaves: Uint8Array[] = [];
   for (let g = 0; g < heads; g++) {
     for (let d = 0; d < columns; d += TILE_COLUMNS) {
       const width = Math.min(TILE_COLUMNS, columns - d);
@@ -72,8 +84,7 @@ function tileLeaves({ layout, prefix }: RowReader): Uint8Array[] {
         const { values } = prefix(1, from + i)[g]!;
         tile.set((values as Int16Array).subarray(d, d + width), i * width);
       }
-      leaves.push(encodeElements(tile));
+      sink.elements(tile, tile.byteLength);
     }
   }
-  return leaves;
 }

@@ -53,5 +53,5 @@ export function instantiateKernels(
   return new WebAssembly.Instance(module, { env: { memory } }).exports as Kernels;
 }
 
-const decodeBase64 = (text: string): Uint8Array<ArrayBuffer> =>
+export const decodeBase64 = (text: string): Uint8Array<ArrayBuffer> =>
   Uint8Array.from(atob(text), (character) => character.charCodeAt(0));

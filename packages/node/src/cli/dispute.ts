@@ -1,29 +1,37 @@
-/** `assay dispute`: what the court of this network has to do, one case with all its steps, and bringing one. */
-import { claimOf, openDispute, phaseOf, readCourtTerms } from '@assay/compute';
+/** `assay dispute`: what the court of this network has to do, one case with all its steps, bringing one, paying one. */
+import { phaseOf, releaseVerdict } from '@assay/compute';
 import { AssayError, formatAmount, type Hex, isHexOf } from '@assay/protocol';
 import { LOCAL_CHAIN_ID } from '../chain/index.js';
 import { type ChainAccess, connectRole, fundLocalRole, resolveRpc } from '../chain-access.js';
-import { type CourtFollower, followCourt } from '../court/court-follower.js';
-import { prosecute } from '../court/prosecutor.js';
-import { startTraceHost } from '../court/trace-host.js';
+import { openVerifierBook, tryCase } from '../court/case.js';
+import { type CourtFollower, followCourt, type VerdictRecord } from '../court/court-follower.js';
+import type { CaseStep, Outcome } from '../court/prosecutor.js';
 import { loadKey, openHome } from '../home.js';
 import { createLog } from '../log.js';
-import { fetchModel } from '../model-store.js';
-import { listOffersOnChain } from '../offers-on-chain.js';
+import { moveLine, outcomeText } from './case-words.js';
 import { EXIT, type Output, print, table } from './output.js';
 import { fetchEnvelope } from './receipt.js';
+import { NOBODY, readClock, whenReady } from './role-access.js';
 
 export type DisputeOptions = Output & { readonly home: string; readonly rpc?: string };
 
-async function connect(options: DisputeOptions): Promise<ChainAccess> {
-  const home = openHome(options.home);
-  const { account } = loadKey(home, 'verifier');
-  return connectRole(home, resolveRpc(home, options.rpc), account);
+/** A delay that is waited for; a longer one is for `assay dispute release`. */
+const RELEASE_WAIT_SECONDS = 30;
+
+/** For commands that only read: they make no key and no folder. */
+const connectReader = ({ home, rpc }: DisputeOptions): Promise<ChainAccess> =>
+  connectRole(home, resolveRpc(home, rpc), NOBODY);
+
+/** With the key of the verifier, which is made if there is none. */
+function connectVerifier({ home: folder, rpc }: DisputeOptions): Promise<ChainAccess> {
+  const url = resolveRpc(folder, rpc);
+  const home = openHome(folder);
+  return connectRole(home, url, loadKey(home, 'verifier').account);
 }
 
 /** Open disputes and verdicts, the newest last. */
 export async function listDisputes(options: DisputeOptions): Promise<void> {
-  const follower = await followCourt(await connect(options));
+  const follower = await followCourt(await connectReader(options));
   const disputes = follower.disputes().map(({ dispute }) => ({
     jobId: dispute.jobId,
     state: phaseOf(dispute),
@@ -66,10 +74,10 @@ const verdictDocument = ({
 /** Every step of the cases about one job. */
 export async function showDispute(options: DisputeOptions, id: string): Promise<void> {
   const jobId = jobIdOf(id);
-  const follower = await followCourt(await connect(options));
+  const follower = await followCourt(await connectReader(options));
   const steps = follower.steps(jobId);
   if (steps.length === 0) throw disputeUnknown(jobId);
-  const verdict = follower.verdicts().find((one) => one.verdict.jobId === jobId);
+  const verdict = verdictOf(follower, jobId);
   const document = {
     jobId,
     steps: steps.map(({ name, block, transaction }) => ({
@@ -87,47 +95,74 @@ export async function showDispute(options: DisputeOptions, id: string): Promise<
   print(options, document, table([['step', 'block', 'transaction'], ...rows]));
 }
 
+const verdictOf = (follower: CourtFollower, jobId: Hex): VerdictRecord | undefined =>
+  follower.verdicts().find(({ verdict }) => verdict.jobId === jobId);
+
+export type OpenOptions = DisputeOptions & {
+  readonly gateway?: string;
+  /** Goes on chain without asking the provider first. */
+  readonly force: boolean;
+};
+
 /** Compares the provider's trace of a receipt with an honest one, and goes to court if it is wrong or withheld. */
-export async function openDisputeCommand(
-  options: DisputeOptions & { readonly gateway?: string; readonly force: boolean },
-  id: string,
-): Promise<void> {
-  const home = openHome(options.home);
-  const access = await connect(options);
-  if (access.market.chainId === LOCAL_CHAIN_ID) await fundLocalRole(access, 0n);
-  const envelope = await fetchEnvelope(options, id);
-  const { modelId, provider } = envelope.job;
-  if (options.force) {
-    const { court } = access.deployment.addresses;
-    const { bond } = await readCourtTerms(access.read, court);
-    const receipt = await openDispute(access.write, { court, claim: claimOf(envelope), bond });
-    const transaction = receipt.transactionHash;
-    print(options, { result: 'opened', transaction }, `opened ${transaction}`);
-    return;
-  }
-  const offers = await listOffersOnChain(access, { modelId });
-  const modelPath = await fetchModel(
-    home,
-    modelId,
-    offers.map(({ endpoint }) => endpoint),
+export async function openDisputeCommand(options: OpenOptions, id: string): Promise<void> {
+  const jobId = jobIdOf(id);
+  const access = await connectVerifier(options);
+  const envelope = await fetchEnvelope(options, jobId);
+  const earlier = verdictOf(await followCourt(access), jobId);
+  if (earlier !== undefined) throw alreadyConvicted(jobId);
+  const { home, force } = options;
+  const startedMs = Date.now();
+  const steps: CaseStep[] = [];
+  const onStep = (step: CaseStep): void => {
+    steps.push(step);
+    const line = moveLine(step, (Date.now() - startedMs) / 1_000);
+    if (!options.json) process.stdout.write(`${line}\n`);
+  };
+  const book = openVerifierBook(home, access);
+  const log = createLog('dispute');
+  const outcome = await tryCase(
+    { home, access, log, book, force, onStep, paysOut: isSoon },
+    envelope,
   );
-  const endpoint =
-    offers.find((one) => one.provider.toLowerCase() === provider.toLowerCase())?.endpoint ?? '';
-  const traces = await startTraceHost({ modelPath });
-  try {
-    const log = createLog('dispute');
-    const outcome = await prosecute({ access, traces, endpoint, log }, envelope);
-    const { result } = outcome;
-    const found = result === 'convicted' ? outcome.finding : undefined;
-    const document = {
-      result,
-      ...(found === undefined ? {} : { kind: found.kind, place: found.place }),
-    };
-    print(options, document, result === 'right' ? 'right: there is nothing to dispute' : result);
-    if (result === 'dismissed') process.exitCode = EXIT.refused;
-  } finally {
-    await traces.close();
+  print(options, documentOf(jobId, outcome, steps), outcomeText(outcome));
+  if (outcome.result === 'dismissed') process.exitCode = EXIT.refused;
+}
+
+const isSoon = (outcome: Outcome): boolean =>
+  outcome.result !== 'convicted' ||
+  Number(outcome.verdict.verdict.releaseAt) <= Date.now() / 1_000 + RELEASE_WAIT_SECONDS;
+
+function documentOf(jobId: Hex, outcome: Outcome, steps: readonly CaseStep[]) {
+  const made = steps.map(({ move, transaction, gas }) => ({ move, transaction, gas: Number(gas) }));
+  const { result } = outcome;
+  if (result !== 'convicted') return { result, jobId, steps: made };
+  const { finding, verdict } = outcome;
+  const told = finding && {
+    ...{ kind: finding.kind, place: finding.place },
+    ...{ expected: finding.expected, found: finding.found },
+  };
+  return { result, jobId, steps: made, ...told, verdict: verdictDocument(verdict) };
+}
+
+/** Pays out a verdict whose delay is over. Anybody may: the money goes where the court says. */
+export async function releaseDispute(options: DisputeOptions, id: string): Promise<void> {
+  const jobId = jobIdOf(id);
+  const access = await connectVerifier(options);
+  const found = verdictOf(await followCourt(access), jobId);
+  if (found === undefined) throw notConvicted(jobId);
+  if (found.released === undefined) {
+    const { verdict } = found;
+    const readyAt = Number(verdict.releaseAt);
+    const now = await readClock(access);
+    if (now < readyAt) throw releaseNotReady(whenReady(readyAt, now));
+    if (access.market.chainId === LOCAL_CHAIN_ID) await fundLocalRole(access, 0n);
+    const { court } = access.deployment.addresses;
+    await releaseVerdict(access.write, { court, verdict });
   }
+  const paid = verdictOf(await followCourt(access), jobId)!;
+  const text = outcomeText({ result: 'convicted', verdict: paid }).split('\n').slice(1).join('\n');
+  print(options, verdictDocument(paid), text);
 }
 
 function jobIdOf(text: string): Hex {
@@ -137,7 +172,7 @@ function jobIdOf(text: string): Hex {
     fault: 'user',
     message: 'A job id is 0x and 64 hexadecimal digits.',
     value: text,
-    remedy: 'Copy it from the answer, or from `assay status`.',
+    remedy: 'It is the id of the receipt: the last line of `assay ask` has it, and the page.',
   });
 }
 
@@ -148,4 +183,31 @@ const disputeUnknown = (jobId: Hex): AssayError =>
     message: 'The court has never heard of this job.',
     value: jobId,
     remedy: 'See `assay dispute list`; `assay dispute open ID` brings a receipt to court.',
+  });
+
+const alreadyConvicted = (jobId: Hex): AssayError =>
+  new AssayError({
+    code: 'already_convicted',
+    fault: 'user',
+    message: 'The provider is convicted for this job already.',
+    value: jobId,
+    remedy: 'See `assay dispute show ID`.',
+  });
+
+const notConvicted = (jobId: Hex): AssayError =>
+  new AssayError({
+    code: 'not_convicted',
+    fault: 'user',
+    message: 'The court has convicted nobody for this job, so there is nothing to pay out.',
+    value: jobId,
+    remedy: 'See `assay dispute list`.',
+  });
+
+const releaseNotReady = (when: string): AssayError =>
+  new AssayError({
+    code: 'release_not_ready',
+    fault: 'user',
+    message: 'The court’s delay before it pays is not over.',
+    value: when,
+    remedy: 'Run the same command again then; anybody may, and the money goes to the same places.',
   });

@@ -113,7 +113,7 @@ function action<T extends Common>(
  * threads, servers, child processes) would keep the process alive, so it is ended.
  */
 function roleAction<T extends Common>(
-  run: (options: T & { home: string }) => Promise<void>,
+  run: (options: T & { home: string }, ...args: string[]) => Promise<void>,
 ): (...parameters: unknown[]) => Promise<void> {
   const start = action(run);
   return async (...parameters) => {
@@ -341,10 +341,11 @@ function addCourtCommands(program: Command): void {
     .option('--gateway <url>', 'gateway that keeps the receipt')
     .option('--force', 'open the dispute on chain without asking the provider first', false)
     .action(
-      roleAction(async (options: never) =>
-        (await file()).openDisputeCommand(options, dispute.args[1]!),
-      ),
+      roleAction(async (options: never, id) => (await file()).openDisputeCommand(options, id!)),
     );
+  role(dispute, 'release <id>', 'pay out a verdict whose delay is over').action(
+    action(async (options: never, id) => (await file()).releaseDispute(options, id!)),
+  );
   const demo = group(program, 'demo', 'demonstrations on a private network', DEMO_HELP);
   demo
     .command('dispute')
@@ -412,4 +413,5 @@ The key of the verifier signs; a conviction pays it at most half of what is take
 
 const DEMO_HELP = `
   assay demo dispute --fault flip-activation
-Everything is real but the provider's honesty: chain, contracts, model, answer, proof. Exits 0 if the verdict is right.`;
+Everything is real but the provider's honesty: chain, contracts, model, answer, proof.
+Exits 0 if the verdict is right.`;

@@ -1,15 +1,11 @@
 /** `assay offer`: what providers offer on chain, and the end of an offer of one's own. */
 import { type Offer, withdrawOffer } from '@assay/compute';
 import { AssayError, isHexOf } from '@assay/protocol';
-import { privateKeyToAccount } from 'viem/accounts';
 import { connectRole, resolveRpc } from '../chain-access.js';
 import { listKeys, loadKey } from '../home.js';
 import { listOffersOnChain } from '../offers-on-chain.js';
 import { print, table } from './output.js';
-import { openRole, type RoleOptions } from './role-access.js';
-
-/** Only reads with it: a client wants an account, and a folder without a provider has none. */
-const NOBODY = privateKeyToAccount(`0x${'00'.repeat(31)}01`);
+import { NOBODY, openRole, type RoleOptions } from './role-access.js';
 
 export async function listOffers(options: RoleOptions): Promise<void> {
   const { home, rpc } = options;

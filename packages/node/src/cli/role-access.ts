@@ -3,6 +3,7 @@
  * and the command would only seem to work.
  */
 import { AssayError } from '@assay/protocol';
+import { privateKeyToAccount } from 'viem/accounts';
 import { type ChainAccess, connectRole, resolveRpc } from '../chain-access.js';
 import { listKeys, loadKey } from '../home.js';
 import type { Output } from './output.js';
@@ -17,6 +18,9 @@ export async function openRole({ home, rpc }: RoleOptions, role: OwningRole): Pr
   if (!listKeys(home).includes(role)) throw keyMissing(home, role);
   return connectRole(home, resolveRpc(home, rpc), loadKey(home, role).account);
 }
+
+/** Only reads with it: a client wants an account, and a folder may have none. */
+export const NOBODY = privateKeyToAccount(`0x${'00'.repeat(31)}01`);
 
 /** Unix seconds by which the next block will be: the chain's clock, or ours where the chain was idle for a while. */
 export async function readClock({ read }: ChainAccess): Promise<number> {

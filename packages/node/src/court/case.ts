@@ -20,10 +20,12 @@ export type CaseOptions = {
   readonly access: ChainAccess;
   readonly log: Logger;
   readonly book: CaseBook;
+  /** Goes on chain at once, without asking the provider first. */
+  readonly force?: boolean;
   /** Called after each transaction. */
   readonly onStep?: (step: CaseStep) => void;
-  /** Called with what the court said, before its money is due; false leaves the payment to somebody else. */
-  readonly onOutcome?: (outcome: Outcome) => boolean;
+  /** Whether to wait for the day of payment (default true); else anybody may release the verdict later. */
+  readonly paysOut?: (outcome: Outcome) => boolean;
 };
 
 /** The case book of the verifier in a data folder; each network has its own. */
@@ -34,7 +36,7 @@ export const openVerifierBook = (home: string, access: ChainAccess): CaseBook =>
 
 /** Brings a receipt to court if its provider's trace is wrong or withheld, and pays the verdict out. */
 export async function tryCase(options: CaseOptions, envelope: ReceiptEnvelope): Promise<Outcome> {
-  const { access, book, log, onStep, onOutcome } = options;
+  const { access, book, log, onStep, paysOut } = options;
   const { jobId, job } = envelope;
   const { provider, modelId } = job;
   let record: CaseRecord = {
@@ -53,14 +55,13 @@ export async function tryCase(options: CaseOptions, envelope: ReceiptEnvelope): 
   try {
     const outcome = await judged({ ...options, onStep: made }, envelope);
     log.info({ jobId, result: outcome.result }, 'case decided');
-    const pays = onOutcome?.(outcome) ?? true;
     if (outcome.result !== 'convicted') {
       note({ state: outcome.result });
       return outcome;
     }
     const { finding } = outcome;
     note({ state: 'convicted', ...(finding === undefined ? {} : { finding }) });
-    if (!pays) return outcome;
+    if (paysOut?.(outcome) === false) return outcome;
     const verdict = await releaseWhenDue({ access, onStep: made }, outcome.verdict);
     note(moneyOf(verdict));
     return { ...outcome, verdict };
@@ -76,7 +77,7 @@ const moneyOf = ({ verdict, released }: VerdictRecord): Pick<CaseRecord, 'money'
 
 /** The outcome, with a trace of the model that the receipt names made here. */
 async function judged(options: CaseOptions, envelope: ReceiptEnvelope): Promise<Outcome> {
-  const { home, access, log, onStep } = options;
+  const { home, access, log, onStep, force = false } = options;
   const { modelId, provider } = envelope.job;
   if (access.market.chainId === LOCAL_CHAIN_ID) await fundLocalRole(access, 0n);
   const offers = await listOffersOnChain(access, { modelId });
@@ -86,7 +87,7 @@ async function judged(options: CaseOptions, envelope: ReceiptEnvelope): Promise<
   try {
     const endpoint = own?.endpoint ?? '';
     return await prosecute(
-      { access, traces, endpoint, log, ...(onStep === undefined ? {} : { onStep }) },
+      { access, traces, endpoint, log, force, ...(onStep === undefined ? {} : { onStep }) },
       envelope,
     );
   } finally {

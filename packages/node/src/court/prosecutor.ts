@@ -44,6 +44,8 @@ export type ProsecutorOptions = {
   /** Traces of the model that the receipt names. */
   readonly traces: TraceHost;
   readonly endpoint: string;
+  /** Goes on chain at once, without asking at the endpoint. */
+  readonly force?: boolean;
   readonly log: Logger;
   /** Called after each transaction. */
   readonly onStep?: (step: CaseStep) => void;
@@ -64,6 +66,7 @@ export async function prosecute(
   options: ProsecutorOptions,
   envelope: ReceiptEnvelope,
 ): Promise<Outcome> {
+  if (options.force === true) return force(options, envelope);
   const peer = tracePeer(options.endpoint, envelope);
   let finding: Finding | undefined;
   try {
@@ -243,7 +246,7 @@ async function convicted(
   return { result: 'convicted', verdict, ...(finding === undefined ? {} : { finding }) };
 }
 
-/** Pays a verdict once its delay is over. */
+/** Pays a verdict once its delay is over; if somebody else was faster, that is as good. */
 export async function releaseWhenDue(
   options: Pick<ProsecutorOptions, 'access' | 'onStep'>,
   { verdict }: VerdictRecord,
@@ -251,9 +254,14 @@ export async function releaseWhenDue(
   const { access } = options;
   const { court } = access.deployment.addresses;
   const release = () => releaseVerdict(access.write, { court, verdict });
-  step(options, 'release', await onceDue(access, verdict.releaseAt, release));
+  const failed = await onceDue(access, verdict.releaseAt, release).then(
+    (receipt) => step(options, 'release', receipt),
+    (error: unknown) => ({ error }),
+  );
   const follower = await followCourt(access);
-  return follower.verdicts().find((one) => one.verdict.jobId === verdict.jobId)!;
+  const now = follower.verdicts().find((one) => one.verdict.jobId === verdict.jobId)!;
+  if (failed !== undefined && now.released === undefined) throw failed.error;
+  return now;
 }
 
 function step(
