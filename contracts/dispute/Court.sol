@@ -5,60 +5,34 @@ import {IReceipts} from "../compute/IReceipts.sol";
 import {Messages} from "../protocol/Messages.sol";
 import {IModelRegistry} from "../model/IModelRegistry.sol";
 import {LocalChain} from "../protocol/LocalChain.sol";
-import {Payments} from "../protocol/Payments.sol";
 import {Signatures} from "../protocol/Signatures.sol";
 import {IStake} from "../settlement/IStake.sol";
 import {Descent} from "./Descent.sol";
 import {ICourt} from "./ICourt.sol";
 import {IJudge} from "./IJudge.sol";
 import {IVaults} from "./IVaults.sol";
+import {Verdicts} from "./Verdicts.sol";
 
 /// @title The court
-/// @notice What it does and refuses is told in {ICourt}.
-contract Court is ICourt {
-    using Payments for address;
-
-    /// @dev | 0..128 amount | 128..192 burnAt |
-    struct Remainder {
-        uint128 amount;
-        uint64 burnAt;
-    }
-
-    /// @dev Who brought a conviction about.
-    struct Claimant {
-        address account;
-        bytes32 proofHash;
-        bytes32 salt;
-    }
-
-    uint8 public constant KIND_EQUIVOCATION = 0xf0;
-    uint8 public constant KIND_SILENCE = 0xf1;
+/// @notice What it does and refuses is told in {ICourt}. Here are the moves of disputes and what convicts; what a
+/// conviction takes and pays is in {Verdicts}.
+contract Court is Verdicts {
     /// @dev No proof reads more than three leaves that only the provider knows.
     uint8 public constant WALKS = 4;
 
-    /// @dev Where burned money goes: nobody has the key of this address.
-    address private constant BURNED = 0x000000000000000000000000000000000000dEaD;
     /// @dev Longer jobs have no trace (judges refuse them too).
     uint256 private constant POSITIONS_MAX = 4097;
-    /// @dev At most half to whoever convicts, so that convicting oneself through another account loses the rest.
-    uint256 private constant BOUNTY_DIVISOR = 2;
     /// @dev Enough for a wallet that is a contract to log what it gets.
     uint256 private constant BOND_GAS = 30_000;
-    /// @dev Stands for a verdict that is paid.
-    bytes32 private constant PAID = bytes32(uint256(1));
     bytes32 private constant MODEL_TYPEHASH = keccak256(
         "Model(bytes32 weightsRoot,bytes32 graphRoot,bytes32 tablesRoot,bytes32 tokenizerHash,bytes32 templateHash,bytes32 boundsHash,bytes32 specId)"
     );
     /// @dev A public chain must leave time for a day of censorship (verification.md H19); a local one may go faster.
-    uint32 private constant CLOCK_MIN = 1 hours;
+    uint32 private constant CLOCK_MIN = 25 hours;
     uint32 private constant WINDOW_MIN = 1 days;
-    uint32 private constant DELAY_MIN = 1 days;
-    uint32 private constant SECONDS_MAX = 90 days;
 
-    IStake private immutable STAKE;
-    IVaults private immutable VAULTS;
     address private immutable RECEIPTS;
-    address private immutable TOKEN;
+    bytes32 private immutable SPEC_ID;
     IJudge private immutable JUDGE_0;
     IJudge private immutable JUDGE_1;
     IJudge private immutable JUDGE_2;
@@ -66,42 +40,30 @@ contract Court is ICourt {
     IJudge private immutable JUDGE_4;
     uint32 private immutable CLOCK;
     uint32 private immutable WINDOW;
-    uint32 private immutable RELEASE_DELAY;
     uint256 private immutable BOND;
 
     // STORAGE
 
     mapping(bytes32 jobId => mapping(address challenger => bytes32)) public disputes;
-    mapping(bytes32 jobId => bytes32) public verdicts;
-    mapping(bytes32 commitment => uint64) public commitments;
-    mapping(address provider => Remainder) public remainders;
 
     // INVARIANT: wei held = Σ bonds of stored disputes.
-    // INVARIANT: token held >= Σ taken of unpaid verdicts + Σ remainders.
 
-    constructor(Parts memory parts_, Terms memory terms_) {
-        if (parts_.stake == address(0) || parts_.vaults == address(0)) revert ZeroAddress();
+    constructor(Parts memory parts_, Terms memory terms_)
+        Verdicts(IStake(parts_.stake), IVaults(parts_.vaults), terms_.releaseDelay)
+    {
         if (parts_.receipts == address(0)) revert ZeroAddress();
         bool local = LocalChain.isLocal();
         uint32 least = local ? 1 : CLOCK_MIN;
         if (terms_.clock < least || terms_.clock > SECONDS_MAX) revert TermsOutOfRange();
         least = local ? 1 : WINDOW_MIN;
         if (terms_.window < least || terms_.window > SECONDS_MAX) revert TermsOutOfRange();
-        least = local ? 0 : DELAY_MIN;
-        if (terms_.releaseDelay < least || terms_.releaseDelay > SECONDS_MAX) {
-            revert TermsOutOfRange();
-        }
-        STAKE = IStake(parts_.stake);
-        VAULTS = IVaults(parts_.vaults);
-        RECEIPTS = parts_.receipts;
-        TOKEN = STAKE.TOKEN();
+        (RECEIPTS, SPEC_ID) = (parts_.receipts, parts_.specId);
         JUDGE_0 = IJudge(parts_.judges[0]);
         JUDGE_1 = IJudge(parts_.judges[1]);
         JUDGE_2 = IJudge(parts_.judges[2]);
         JUDGE_3 = IJudge(parts_.judges[3]);
         JUDGE_4 = IJudge(parts_.judges[4]);
-        (CLOCK, WINDOW, RELEASE_DELAY, BOND) =
-        (terms_.clock, terms_.window, terms_.releaseDelay, terms_.bond);
+        (CLOCK, WINDOW, BOND) = (terms_.clock, terms_.window, terms_.bond);
     }
 
     // DISPUTES
@@ -184,6 +146,8 @@ contract Court is ICourt {
         _requireStored(dispute);
         uint64 upAt = _upAt(dispute);
         if (block.timestamp <= upAt) revert TimeNotUp(upAt);
+        // The bond waits for {returnBond}: a convicted provider must not win it, because nobody can move any more.
+        if (verdicts[dispute.jobId] != 0) revert AlreadyConvicted(dispute.jobId);
         if (_isProviders(dispute.phase)) {
             _requireDisputed(dispute, claim);
             _close(dispute, dispute.challenger);
@@ -195,14 +159,6 @@ contract Court is ICourt {
     }
 
     // CONVICTIONS
-
-    /// @inheritdoc ICourt
-    function commit(bytes32 commitment) external {
-        if (commitments[commitment] == 0) {
-            commitments[commitment] = uint64(block.number);
-            emit Committed(commitment, uint64(block.number));
-        }
-    }
 
     /// @inheritdoc ICourt
     function convict(
@@ -267,48 +223,6 @@ contract Court is ICourt {
     // AFTERWARDS
 
     /// @inheritdoc ICourt
-    function claimBounty(Verdict calldata verdict, bytes32 salt) external {
-        _requireVerdict(verdict);
-        uint64 committedAt =
-            _committedAt(verdict.jobId, Claimant(msg.sender, verdict.proofHash, salt));
-        if (committedAt >= verdict.committedAt || verdict.proofHash == 0) {
-            revert CommitmentLater(committedAt, verdict.committedAt);
-        }
-        Verdict memory next = verdict;
-        (next.claimant, next.committedAt) = (msg.sender, committedAt);
-        verdicts[verdict.jobId] = keccak256(abi.encode(next));
-        emit BountyClaimed(verdict.jobId, msg.sender, next);
-    }
-
-    /// @inheritdoc ICourt
-    function release(Verdict calldata verdict) external {
-        _requireVerdict(verdict);
-        if (block.timestamp < verdict.releaseAt) revert ReleaseNotReady(verdict.releaseAt);
-        verdicts[verdict.jobId] = PAID;
-        Remainder memory kept = remainders[verdict.provider];
-        // A later conviction finds no stake left; its requester is refunded from what the first one left.
-        uint128 available = verdict.taken + kept.amount;
-        uint128 refund = verdict.price < available ? verdict.price : available;
-        uint128 bounty = uint128(verdict.taken / BOUNTY_DIVISOR);
-        if (bounty > available - refund) bounty = available - refund;
-        uint128 rest = available - refund - bounty;
-        remainders[verdict.provider] = Remainder(rest, uint64(block.timestamp) + RELEASE_DELAY);
-        emit Released(verdict.jobId, verdict.provider, refund, bounty, rest);
-        if (refund != 0) TOKEN.push(verdict.requester, refund);
-        if (bounty != 0) TOKEN.push(verdict.claimant, bounty);
-    }
-
-    /// @inheritdoc ICourt
-    function burn(address provider) external {
-        Remainder memory kept = remainders[provider];
-        if (kept.amount == 0) revert NothingToBurn(provider);
-        if (block.timestamp < kept.burnAt) revert BurnNotReady(kept.burnAt);
-        delete remainders[provider];
-        emit Burned(provider, kept.amount);
-        TOKEN.push(BURNED, kept.amount);
-    }
-
-    /// @inheritdoc ICourt
     function returnBond(Dispute calldata dispute) external {
         _requireStored(dispute);
         if (verdicts[dispute.jobId] == 0) revert NotConvicted(dispute.jobId);
@@ -322,7 +236,7 @@ contract Court is ICourt {
         address[5] memory judges = [
             address(JUDGE_0), address(JUDGE_1), address(JUDGE_2), address(JUDGE_3), address(JUDGE_4)
         ];
-        return Parts(address(STAKE), address(VAULTS), RECEIPTS, judges);
+        return Parts(address(STAKE), address(VAULTS), RECEIPTS, SPEC_ID, judges);
     }
 
     /// @inheritdoc ICourt
@@ -448,12 +362,6 @@ contract Court is ICourt {
         }
     }
 
-    function _requireVerdict(Verdict calldata verdict) private view {
-        if (verdicts[verdict.jobId] != keccak256(abi.encode(verdict))) {
-            revert NotConvicted(verdict.jobId);
-        }
-    }
-
     /// @dev Asks the judge of the kind.
     function _requireGuilty(
         Claim calldata claim,
@@ -465,6 +373,7 @@ contract Court is ICourt {
         if (traceRoot != 0 && modelId != claim.job.modelId) {
             revert ModelOfAnotherJob(modelId, claim.job.modelId);
         }
+        if (traceRoot != 0 && model.specId != SPEC_ID) revert SpecUnknown(model.specId);
         IJudge.Case memory facts;
         facts.traceRoot = traceRoot;
         facts.traceKeyHash = claim.job.traceKeyHash;
@@ -496,43 +405,5 @@ contract Court is ICourt {
         if (family == 3) return JUDGE_3;
         if (family == 4) return JUDGE_4;
         revert IJudge.KindUnknown(kind);
-    }
-
-    /// @dev Block since which somebody is known to hold a proof: that of his commitment, else this one.
-    function _committedAt(bytes32 jobId, Claimant memory claimant)
-        private
-        view
-        returns (uint64 committedAt)
-    {
-        committedAt = commitments[
-            keccak256(abi.encode(jobId, claimant.proofHash, claimant.account, claimant.salt))
-        ];
-        if (committedAt == 0) committedAt = uint64(block.number);
-    }
-
-    /// @dev Takes the provider's stake and unpaid earnings, and writes the verdict down.
-    function _condemn(Claim calldata claim, bytes32 jobId, uint8 kind, Claimant memory claimant)
-        private
-    {
-        if (verdicts[jobId] != 0) revert AlreadyConvicted(jobId);
-        address provider = claim.job.provider;
-        // SAFETY: marked before money moves; stake, vaults and token are fixed contracts that do not call back.
-        verdicts[jobId] = PAID;
-        uint256 taken = STAKE.slash(provider, type(uint96).max, address(this));
-        if (VAULTS.vaultOf(provider).code.length != 0) taken += VAULTS.confiscate(provider);
-        Verdict memory verdict = Verdict({
-            jobId: jobId,
-            provider: provider,
-            requester: claim.job.requester,
-            claimant: claimant.account,
-            committedAt: _committedAt(jobId, claimant),
-            proofHash: claimant.proofHash,
-            releaseAt: uint64(block.timestamp) + RELEASE_DELAY,
-            price: claim.receipt.price,
-            // SAFETY: a token has less than 2^128 units.
-            taken: uint128(taken)
-        });
-        verdicts[jobId] = keccak256(abi.encode(verdict));
-        emit Convicted(jobId, provider, claimant.account, kind, verdict);
     }
 }

@@ -101,6 +101,8 @@ interface ICourt {
         uint128 price;
         /// Atomic units: stake and unpaid earnings that this conviction took.
         uint128 taken;
+        /// Atomic units: the part of it that was stake.
+        uint128 slashed;
     }
 
     /// @notice What a court is made of; fixed at deployment.
@@ -108,6 +110,8 @@ interface ICourt {
         address stake;
         address vaults;
         address receipts;
+        /// The arithmetic that the judges recompute; models of another one cannot be judged here.
+        bytes32 specId;
         /// Judges by the upper four bits of a kind.
         address[5] judges;
     }
@@ -179,6 +183,8 @@ interface ICourt {
     /// @notice The receipt is of another job.
     error ReceiptOfAnotherJob(bytes32 jobId, bytes32 receiptJobId);
     error ModelOfAnotherJob(bytes32 modelId, bytes32 jobModelId);
+    /// @notice The model is of another arithmetic than the judges.
+    error SpecUnknown(bytes32 specId);
     error BondWrong(uint256 sent, uint256 bond);
     /// @notice Too late: honest providers may have deleted the job.
     error WindowClosed(uint64 closedAt);
@@ -226,7 +232,8 @@ interface ICourt {
     /// cannot know, such as a row's exponent and an element, or a tile that closes later.
     function again(Dispute calldata dispute) external;
 
-    /// @notice Ends a dispute whose side to move has used up its time. Anyone may call.
+    /// @notice Ends a dispute whose side to move has used up its time. Anyone may call. Once the provider is convicted
+    /// otherwise, {returnBond} ends it instead.
     function timeOut(Dispute calldata dispute, Claim calldata claim) external;
 
     // CONVICTIONS
@@ -276,7 +283,7 @@ interface ICourt {
     /// @notice Moves the bounty of a conviction to the caller, who committed himself in an earlier block.
     function claimBounty(Verdict calldata verdict, bytes32 salt) external;
 
-    /// @notice Pays a verdict: the requester its price, the claimant at most half of what was taken. Anyone may call.
+    /// @notice Pays a verdict: the requester its price, the claimant at most half of the stake. Anyone may call.
     function release(Verdict calldata verdict) external;
 
     /// @notice Burns what no conviction of the provider needed. Anyone may call.

@@ -140,3 +140,21 @@ export async function startDishonestProvider(
   const line = (await readLine(child)) as unknown as { address: string };
   return { address: line.address, stop: () => endProcess(child, () => child.kill('SIGKILL')) };
 }
+
+/** Time for a gateway to notice an offer, and between two looks. */
+const ONLINE_TIMEOUT_MS = 60_000;
+const ONLINE_INTERVAL_MS = 250;
+
+/** Waits until the gateway of a network buys from a provider, if that is the cheapest. */
+export async function untilOnline({ url }: Network, address: string): Promise<void> {
+  type Answer = { readonly providers: readonly { address: string; online: boolean }[] };
+  const endMs = performance.now() + ONLINE_TIMEOUT_MS;
+  for (;;) {
+    // A connection of its own: commands block this process for longer than a server keeps one open.
+    const answer = await fetch(`${url}/v1/network`, { headers: { connection: 'close' } });
+    const { providers } = (await answer.json()) as Answer;
+    if (providers.some((one) => one.online && one.address === address)) return;
+    if (performance.now() > endMs) throw new Error(`the gateway never found ${address}`);
+    await new Promise((resolve) => setTimeout(resolve, ONLINE_INTERVAL_MS));
+  }
+}

@@ -58,6 +58,15 @@ const TARGETS: readonly Target[] = [
     bytesMax: 28_000,
   },
   {
+    name: 'trace',
+    assembly: `${ENGINE}/trace`,
+    output: 'packages/engine/src/trace/generated/trace-wasm.ts',
+    constant: 'TRACE_BASE64',
+    purpose: 'what a trace shows of fused tensors and sums, in unshared memory',
+    flags: COMMON_FLAGS,
+    bytesMax: 6_144,
+  },
+  {
     name: 'sha256',
     assembly: `${ENGINE}/sha256`,
     output: 'packages/engine/src/trace/generated/sha256-wasm.ts',

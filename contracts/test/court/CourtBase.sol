@@ -27,6 +27,7 @@ contract ByteJudge is IJudge {
 /// @notice A court over a stake, a provider who signed a receipt, and somebody who disputes it.
 abstract contract CourtBase is ChannelsTest {
     uint256 internal constant PROVIDER_KEY = 0x9201;
+    bytes32 internal constant SPEC_ID = keccak256("arithmetic");
     uint96 internal constant STAKED = 500e6;
     uint128 internal constant PRICE = 3e6;
     uint32 internal constant CLOCK = 6 hours;
@@ -50,8 +51,9 @@ abstract contract CourtBase is ChannelsTest {
 
     function setUp() public virtual override {
         super.setUp();
-        trees = new TraceTrees();
+        trees = new TraceTrees(37, 19, 273);
         model.weightsRoot = keccak256("weights");
+        model.specId = SPEC_ID;
         receipts = IReceipts(vm.deployCode("Receipts.sol:Receipts"));
         address judge = address(new ByteJudge());
         // Stake and vaults know the court, and the court knows them: its address follows from the count of creations.
@@ -67,7 +69,11 @@ abstract contract CourtBase is ChannelsTest {
             )
         );
         ICourt.Parts memory parts = ICourt.Parts(
-            address(stake), address(vaults), address(receipts), [judge, judge, judge, judge, judge]
+            address(stake),
+            address(vaults),
+            address(receipts),
+            SPEC_ID,
+            [judge, judge, judge, judge, judge]
         );
         ICourt.Terms memory terms = ICourt.Terms(CLOCK, WINDOW, RELEASE, BOND);
         court = ICourt(vm.deployCode("Court.sol:Court", abi.encode(parts, terms)));
@@ -192,27 +198,9 @@ abstract contract CourtBase is ChannelsTest {
             dispute.place.node = root;
             dispute.place.level = Descent.SEALED;
         }
-        dispute.place = this.openedPlace(dispute.place, shown);
+        dispute.place = trees.openedPlace(dispute.place, shown);
         dispute.children = keccak256(abi.encodePacked(shown.children));
         dispute.phase = ICourt.Phase.Choosing;
-    }
-
-    function openedPlace(Descent.Place memory place, Descent.Reveal calldata shown)
-        external
-        view
-        returns (Descent.Place memory)
-    {
-        Descent.open(place, shown);
-        return place;
-    }
-
-    function chosenPlace(Descent.Place memory place, bytes32[] calldata children, uint256 child)
-        external
-        pure
-        returns (Descent.Place memory, bool)
-    {
-        bool isLeaf = Descent.choose(place, children, child);
-        return (place, isLeaf);
     }
 
     function chooses(ICourt.Dispute memory dispute, bytes32[] memory children, uint256 child)
@@ -223,19 +211,9 @@ abstract contract CourtBase is ChannelsTest {
         noteExecution();
         moved(dispute);
         bool isLeaf;
-        (dispute.place, isLeaf) = this.chosenPlace(dispute.place, children, child);
+        (dispute.place, isLeaf) = trees.chosenPlace(dispute.place, children, child);
         dispute.children = 0;
         dispute.phase = isLeaf ? ICourt.Phase.Showing : ICourt.Phase.Revealing;
-    }
-
-    /// @dev Child on the way to leaf number `goal` of the present tree.
-    function childTowards(Descent.Place memory place, uint256 goal)
-        internal
-        pure
-        returns (uint256)
-    {
-        uint256 steps = place.level < 4 ? place.level : 4;
-        return (goal >> (place.level - steps)) - (uint256(place.index) << steps);
     }
 
     /// @dev Walks from a fresh dispute to a leaf and has it shown.
@@ -246,7 +224,7 @@ abstract contract CourtBase is ChannelsTest {
         while (dispute.phase != ICourt.Phase.Showing) {
             Descent.Reveal memory shown = shows(dispute, position, row);
             uint256 goal = dispute.place.tree == 0 ? position : dispute.place.tree == 1 ? row : leaf;
-            chooses(dispute, shown.children, childTowards(dispute.place, goal));
+            chooses(dispute, shown.children, trees.childTowards(dispute.place, goal));
             moves += 2;
         }
         bytes memory data = trees.leafData(position, row, leaf);

@@ -256,4 +256,19 @@ contract CourtDisputeTest is CourtBase {
         assertEq(challenger.balance, before + BOND);
         assertEq(address(court).balance, 0);
     }
+
+    function testConvictedProviderWinsNoBond() external {
+        ICourt.Claim memory claim = claimOf(job(1));
+        ICourt.Dispute memory dispute = opened(claim);
+        shows(dispute, 5, 3);
+        vm.prank(stranger);
+        court.convict(claim, noTrace(), model, guilty(), 0);
+        // It is the challenger's move, but nobody can move any more.
+        vm.warp(block.timestamp + CLOCK + 1);
+        vm.expectPartialRevert(ICourt.AlreadyConvicted.selector);
+        court.timeOut(dispute, claim);
+        uint256 before = challenger.balance;
+        court.returnBond(dispute);
+        assertEq(challenger.balance, before + BOND);
+    }
 }

@@ -5,8 +5,8 @@ import {Descent} from "../../dispute/Descent.sol";
 import {ICourt} from "../../dispute/ICourt.sol";
 import {CourtBase} from "./CourtBase.sol";
 
-/// @notice What the moves of a dispute cost, committed in snapshots/dispute-gas.json: whole transactions, that is 21,000,
-/// the calldata at 16 gas per byte that is not zero (and under the floor of EIP-7623), and the execution.
+/// @notice What the moves of a dispute cost, committed in snapshots/dispute-gas.json: whole transactions, that is
+/// 21,000, the calldata at 16 gas per byte that is not zero (and under the floor of EIP-7623), and the execution.
 contract CourtMovesGasTest is CourtBase {
     string private constant GROUP = "dispute-gas";
     uint256 private constant TRANSACTION = 21_000;
@@ -72,7 +72,7 @@ contract CourtMovesGasTest is CourtBase {
     ) private {
         bytes memory before = abi.encode(dispute);
         uint256 goal = dispute.place.tree == 0 ? 5 : dispute.place.tree == 1 ? 3 : 8;
-        chooses(dispute, shown.children, childTowards(dispute.place, goal));
+        chooses(dispute, shown.children, trees.childTowards(dispute.place, goal));
         measure(string.concat("choose ", round), bytes.concat(before, abi.encode(shown.children)));
     }
 

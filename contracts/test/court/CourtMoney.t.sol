@@ -29,7 +29,8 @@ contract CourtMoneyTest is CourtBase {
             proofHash: keccak256(guilty().data),
             releaseAt: uint64(block.timestamp) + RELEASE,
             price: PRICE,
-            taken: staked
+            taken: staked,
+            slashed: staked
         });
         assertEq(court.verdicts(verdict.jobId), keccak256(abi.encode(verdict)));
     }
@@ -107,10 +108,35 @@ contract CourtMoneyTest is CourtBase {
                 proofHash: keccak256(guilty().data),
                 releaseAt: uint64(block.timestamp),
                 price: PRICE,
-                taken: STAKED
+                taken: STAKED,
+                slashed: STAKED
             })
         );
         assertEq(dollar.balanceOf(provider), before - STAKED / 2 + PRICE);
+    }
+
+    function testSelfConvictionOfAFullVaultLosesTheVault() external {
+        // Half of the stake comes back as the bounty, nothing of what customers paid.
+        earn(2 * STAKED);
+        IVault(vaults.vaultOf(provider)).collect();
+        ICourt.Claim memory claim = claimOf(job(1));
+        vm.prank(stranger);
+        court.convict(claim, noTrace(), model, guilty(), 0);
+        ICourt.Verdict memory verdict = ICourt.Verdict({
+            jobId: claim.receipt.jobId,
+            provider: provider,
+            requester: payer,
+            claimant: stranger,
+            committedAt: uint64(block.number),
+            proofHash: keccak256(guilty().data),
+            releaseAt: uint64(block.timestamp) + RELEASE,
+            price: PRICE,
+            taken: 3 * STAKED,
+            slashed: STAKED
+        });
+        vm.warp(verdict.releaseAt);
+        court.release(verdict);
+        assertEq(dollar.balanceOf(stranger), STAKED / 2);
     }
 
     // WHO IS PAID
@@ -171,7 +197,8 @@ contract CourtMoneyTest is CourtBase {
             proofHash: 0,
             releaseAt: uint64(block.timestamp) + RELEASE,
             price: PRICE,
-            taken: STAKED
+            taken: STAKED,
+            slashed: STAKED
         });
         assertEq(court.verdicts(dispute.jobId), keccak256(abi.encode(verdict)));
     }
@@ -227,6 +254,14 @@ contract CourtMoneyTest is CourtBase {
         other.graphRoot = keccak256("another graph");
         vm.expectPartialRevert(ICourt.ModelOfAnotherJob.selector);
         court.convict(claim, trace, other, guilty(), 0);
+    }
+
+    function testModelsOfAnotherArithmeticAreNotJudged() external {
+        model.specId = keccak256("another arithmetic");
+        ICourt.Claim memory claim = claimOf(job(1));
+        ICourt.Trace memory trace = traceOf(claim, keccak256("root"));
+        vm.expectRevert(abi.encodeWithSelector(ICourt.SpecUnknown.selector, model.specId));
+        court.convict(claim, trace, model, guilty(), 0);
     }
 
     function testKindsOfNoJudgeAreRefused() external {

@@ -5,9 +5,13 @@ import {Descent} from "../../dispute/Descent.sol";
 
 /// @notice A trace of small made-up trees, and what an honest provider shows of it at any place.
 contract TraceTrees {
-    uint64 public constant POSITIONS = 37;
-    uint64 public constant ROWS = 19;
-    uint64 public constant LEAVES = 273;
+    uint64 public immutable POSITIONS;
+    uint64 public immutable ROWS;
+    uint64 public immutable LEAVES;
+
+    constructor(uint64 positions, uint64 rows, uint64 leaves) {
+        (POSITIONS, ROWS, LEAVES) = (positions, rows, leaves);
+    }
 
     function leafData(uint256 position, uint256 row, uint256 leaf)
         public
@@ -23,7 +27,7 @@ contract TraceTrees {
 
     function rowLeaves(uint256 position, uint256 row)
         public
-        pure
+        view
         returns (bytes32[] memory hashes)
     {
         hashes = new bytes32[](LEAVES);
@@ -33,7 +37,7 @@ contract TraceTrees {
     }
 
     /// @dev Rows but the asked one have made-up roots: nobody walks into them.
-    function rowRoots(uint256 position, uint256 row) public pure returns (bytes32[] memory roots) {
+    function rowRoots(uint256 position, uint256 row) public view returns (bytes32[] memory roots) {
         roots = new bytes32[](ROWS);
         for (uint256 i = 0; i < ROWS; ++i) {
             roots[i] = keccak256(abi.encode("row", position, i));
@@ -43,7 +47,7 @@ contract TraceTrees {
 
     function positionLeaves(uint256 position, uint256 row)
         public
-        pure
+        view
         returns (bytes32[] memory leaves)
     {
         leaves = new bytes32[](POSITIONS);
@@ -54,14 +58,14 @@ contract TraceTrees {
         leaves[position] = sha256(abi.encodePacked(uint8(3), salt(position), inner));
     }
 
-    function root(uint256 position, uint256 row) external pure returns (bytes32) {
+    function root(uint256 position, uint256 row) external view returns (bytes32) {
         return seal(positionLeaves(position, row));
     }
 
     /// @notice What the provider shows at `place`, where the walk is to end at (position, row).
     function reveal(Descent.Place memory place, uint256 position, uint256 row)
         external
-        pure
+        view
         returns (Descent.Reveal memory shown)
     {
         bytes32[] memory leaves = place.tree == 0
@@ -112,5 +116,35 @@ contract TraceTrees {
             nodes = next;
         }
         return nodes;
+    }
+
+    /// @notice Where a walk stands after the provider showed, by the library that the court uses.
+    function openedPlace(Descent.Place memory place, Descent.Reveal calldata shown)
+        external
+        view
+        returns (Descent.Place memory)
+    {
+        Descent.open(place, shown);
+        return place;
+    }
+
+    /// @notice Where a walk stands after the challenger chose, and whether it is a leaf.
+    function chosenPlace(Descent.Place memory place, bytes32[] calldata children, uint256 child)
+        external
+        pure
+        returns (Descent.Place memory, bool)
+    {
+        bool isLeaf = Descent.choose(place, children, child);
+        return (place, isLeaf);
+    }
+
+    /// @notice Child on the way to leaf number `goal` of the present tree.
+    function childTowards(Descent.Place memory place, uint256 goal)
+        external
+        pure
+        returns (uint256)
+    {
+        uint256 steps = place.level < 4 ? place.level : 4;
+        return (goal >> (place.level - steps)) - (uint256(place.index) << steps);
     }
 }

@@ -152,7 +152,11 @@ export type DisputeAnswer = {
   } | null;
   readonly case: {
     readonly finding?: Finding;
-    readonly steps: readonly { readonly transaction: string; readonly gas: string }[];
+    readonly steps: readonly {
+      readonly move: string;
+      readonly transaction: string;
+      readonly gas: string;
+    }[];
   } | null;
 };
 

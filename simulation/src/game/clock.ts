@@ -1,4 +1,7 @@
-/** Fake time, in seconds: a queue of what happens when. Nothing waits, and equal times keep the order in which they were asked for. */
+/**
+ * Fake time, in seconds: a queue of what happens when. Nothing waits, and equal times keep the order in which they
+ * were asked for.
+ */
 
 type Entry = { readonly at: number; readonly order: number; readonly run: () => void };
 

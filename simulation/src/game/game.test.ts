@@ -1,4 +1,6 @@
-/** The listed attacks do not pay at the default parameters, except those that are known to; the rules keep every unit. */
+/**
+ * The listed attacks do not pay at the default parameters, except those that are known to; the rules keep every unit.
+ */
 import { MOVES } from '@assay/compute';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -38,14 +40,26 @@ import {
   overhead,
 } from './formulas.js';
 import { balanceOf, issue, pay, Refused } from './ledger.js';
-import { measure } from './measure.js';
-import { accompliceOf, type Plan, type Scenario } from './plans.js';
+import { gainOfAll, type Measured, measure } from './measure.js';
+import { accompliceOf, type Plan, type ProviderPlan, type Scenario } from './plans.js';
 import { play } from './play.js';
 import { HONEST_MARKET, SCENARIOS } from './scenarios.js';
-import { DAY, DEFAULT_STAKE, DEFAULT_TERMS, HOUR } from './terms.js';
+import { DAY, DEFAULT_STAKE, DEFAULT_TERMS, type Terms } from './terms.js';
 import { checkMoney, GAS } from './world.js';
 
-const SEEDS = [11, 12, 13, 14, 15, 16];
+const SEEDS = [11, 12, 13, 14, 15];
+
+/** Seconds from a receipt to its conviction, if all take as long as they may. */
+const longestCase = ({ court, audits }: Terms): number => DAY + 2 * court.clock + audits.latency;
+
+const known = new Map<string, Measured>();
+/** Plays each attack once. */
+function measured(scenario: Scenario): Measured {
+  const found = known.get(scenario.name) ?? measure(scenario, SEEDS);
+  known.set(scenario.name, found);
+  return found;
+}
+
 const named = (name: string): Scenario => SCENARIOS.find((one) => one.name === name)!;
 const gaps = SCENARIOS.filter(({ gap }) => gap !== undefined);
 const closed = SCENARIOS.filter(({ gap }) => gap === undefined);
@@ -71,26 +85,17 @@ describe('an honest market', () => {
 
 describe('attacks', () => {
   it.each(closed)('$name: does not pay', (scenario) => {
-    const { excess, gain } = measure(scenario, SEEDS);
+    const { excess, gain } = measured(scenario);
     expect(excess).toBeLessThan(0n);
     expect(gain).toBeLessThan(0n);
   });
 
   it.each(closed)('$name: pays once a rule is broken', (scenario) => {
-    expect(measure(scenario, SEEDS).excessBroken).toBeGreaterThan(0n);
+    expect(measured(scenario).excessBroken).toBeGreaterThan(0n);
   });
 
-  it.each(gaps)('$name: pays today, and would not with the rule that it names', (scenario) => {
-    const { excess, excessFixed } = measure(scenario, SEEDS);
-    expect(excess).toBeGreaterThan(0n);
-    expect(excessFixed).toBeLessThan(0n);
-  });
-
-  it('that pay today are two, and no more', () => {
-    expect(gaps.map(({ name }) => name)).toEqual([
-      'censored provider',
-      'self-challenge of a full vault',
-    ]);
+  it('that pay today are none', () => {
+    expect(gaps).toEqual([]);
   });
 });
 
@@ -125,14 +130,37 @@ describe('a provider that keeps silent', () => {
   });
 });
 
+describe('a provider that convicts itself', () => {
+  const { plan } = named('self-challenge of a full vault');
+  const cheat = plan.providers.find(({ name }) => name === 'cheat')!;
+  /** What provider and accomplice gain with so many jobs unpaid, all sold before the first audit. */
+  const gainWith = (change: Partial<ProviderPlan>): bigint => {
+    const others = plan.providers.filter(({ name }) => name !== 'cheat');
+    const providers = [...others, { ...cheat, spacing: 5, ...change }];
+    return gainOfAll(play({ ...plan, providers }, { seed: 1 }), ['cheat', accompliceOf('cheat')]);
+  };
+
+  it('loses however much of unpaid earnings there is', () => {
+    const stakeInJobs = Number(DEFAULT_STAKE / DEFAULT_TERMS.price);
+    expect(gainWith({ jobs: 1.2 * stakeInJobs })).toBeLessThan(0n);
+    expect(gainWith({ jobs: 3 * stakeInJobs })).toBeLessThan(0n);
+  });
+
+  it('loses without any stake, too', () => {
+    expect(gainWith({ jobs: 100, stake: 0n })).toBeLessThan(0n);
+  });
+});
+
 describe('a commitment in advance', () => {
   it('costs the verifier its bounty, so that only audits pay it', () => {
     const { plan } = named('commitment in advance');
     const { gains, convicted } = play(plan, { seed: 1 });
     expect(convicted.has('cheat')).toBe(true);
     const best = Math.max(...plan.verifiers.map(({ name }) => Number(gains.get(name))));
-    expect(best).toBeLessThan(Number(DEFAULT_TERMS.price));
-    expect(gains.get(accompliceOf('cheat'))).toBeGreaterThan(DEFAULT_STAKE / 2n);
+    // Fees for audits, which are a hundredth of the bounty that the accomplice took.
+    expect(best).toBeLessThan(Number(DEFAULT_STAKE) / 100);
+    // Half of the stake, less gas.
+    expect(gains.get(accompliceOf('cheat'))).toBeGreaterThan((DEFAULT_STAKE * 2n) / 5n);
   });
 });
 
@@ -171,9 +199,10 @@ describe('formulas', () => {
     expect(Math.abs(caught - expected)).toBeLessThan(9);
   });
 
-  it('3 a batch is never larger than what the stake answers for', () => {
-    const gain = saved / Number(price);
-    expect(Number(DEFAULT_STAKE)).toBeLessThanOrEqual(2 * exposureMax(kept, gain));
+  it('3 a batch may be 1.6 times what could be paid at once, and therefore waits', () => {
+    const batch = Number(DEFAULT_STAKE);
+    expect(batch / exposureMax(kept, saved / Number(price))).toBeCloseTo(1.6);
+    expect(longestCase(DEFAULT_TERMS)).toBeLessThan(DEFAULT_TERMS.vaultWindow);
   });
 
   it('4 bounties alone leave some cheats', () => {
@@ -332,11 +361,9 @@ describe('rules', () => {
   });
 
   it('fit a forced dispute, an audit and a day of censorship into the window of earnings', () => {
-    const { court, audits, vaultWindow, stakeWithdrawDelay } = DEFAULT_TERMS;
-    const longest = DAY + 2 * court.clock + audits.latency;
-    expect(longest).toBeLessThan(vaultWindow);
-    expect(vaultWindow).toBeLessThan(stakeWithdrawDelay);
-    expect(court.clock).toBeGreaterThan(HOUR);
+    expect(longestCase(DEFAULT_TERMS)).toBeLessThan(DEFAULT_TERMS.vaultWindow);
+    expect(DEFAULT_TERMS.vaultWindow).toBeLessThan(DEFAULT_TERMS.stakeWithdrawDelay);
+    expect(DEFAULT_TERMS.court.clock).toBeGreaterThan(DAY);
   });
 });
 

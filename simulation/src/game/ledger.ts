@@ -1,6 +1,6 @@
 /**
- * Who holds what, in whole units of two kinds: `token` (atomic units of the payment token) and `coin` (wei). Money comes
- * in by {@link issue} only; what is spent outside the game, or burned, is an account like any other.
+ * Who holds what, in whole units of two kinds: `token` (atomic units of the payment token) and `coin` (wei). Money
+ * comes in by {@link issue} only; what is spent outside the game, or burned, is an account like any other.
  */
 
 export type Kind = 'token' | 'coin';

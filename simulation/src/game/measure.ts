@@ -1,4 +1,7 @@
-/** What an attack gains over honesty, on average over seeds: with today's rules, with one broken, and with a gap closed. */
+/**
+ * What an attack gains over honesty, on average over seeds: with today's rules, with one broken, and with a gap
+ * closed.
+ */
 import type { Plan, Scenario } from './plans.js';
 import { type Outcome, play } from './play.js';
 import { DEFAULT_TERMS, type Terms } from './terms.js';

@@ -1,4 +1,6 @@
-/** What a game is made of, as data: who takes part, what each of them is up to, and which of them share what they gain. */
+/**
+ * What a game is made of, as data: who takes part, what each of them is up to, and which of them share what they gain.
+ */
 import type { Terms } from './terms.js';
 
 export type ProviderPlan = {

@@ -1,4 +1,7 @@
-/** Draws from a named seed: the same seed gives the same market. A 32-bit counter through two multiply-xor rounds; for games, not for keys. */
+/**
+ * Draws from a named seed: the same seed gives the same market. A 32-bit counter through two multiply-xor rounds; for
+ * games, not for keys.
+ */
 
 export type Random = {
   /** In [0, 1). */

@@ -1,6 +1,6 @@
 /**
  * The attacks of issue 4, as data. Each has the same people without the attack beside it, and one rule that has to be
- * broken for the attack to pay, so that a test can fail. `gap` marks the attacks that pay at today's parameters.
+ * broken for the attack to pay, so that a test can fail. `gap` would mark an attack that pays at today's parameters.
  */
 import {
   accompliceOf,
@@ -87,7 +87,7 @@ const colluding: Scenario = {
 const massCheat: Scenario = {
   name: 'mass cheat, then exit',
   about: '6,000 invented answers in 20 hours, three times the stake, then out',
-  items: [36, 56],
+  items: [36],
   ...cheating({ jobs: 6_000, spacing: 12, leavesAt: 20 * HOUR }),
   attackers: CHEATS,
   broken: {
@@ -102,7 +102,7 @@ const massCheat: Scenario = {
 const sybils: Scenario = {
   name: 'Sybil challengers',
   about: '100 accounts dispute one honest answer, as slowly as they may',
-  items: [40, 41],
+  items: [40],
   plan: { ...MARKET, challengers: challengersOf(100) },
   honest: MARKET,
   attackers: challengersOf(100).map(({ name }) => name),
@@ -117,7 +117,7 @@ const silent = cheating({ answers: 'never', leavesAt: 3 * DAY });
 const withheld: Scenario = {
   name: 'withheld data',
   about: 'a provider invents answers and never opens a trace',
-  items: [37, 52],
+  items: [37],
   ...silent,
   attackers: CHEATS,
   broken: { rule: 'silence does not lose', terms: withTerms({ silenceLoses: false }) },
@@ -143,8 +143,10 @@ const censored: Scenario = {
   },
 };
 
-/** Longer than a day of censorship, and what a dispute takes besides. */
-const PATIENT = withTerms({ court: { ...DEFAULT_TERMS.court, clock: 30 * HOUR } });
+/** A clock that a day of censorship outlasts. */
+const HASTY_COURT = withTerms({
+  court: { ...DEFAULT_TERMS.court, clock: 6 * HOUR },
+});
 const censoredProvider: Scenario = {
   name: 'censored provider',
   about: 'a challenger disputes an honest answer, and nothing of its provider arrives for 24 hours',
@@ -156,8 +158,7 @@ const censoredProvider: Scenario = {
   },
   honest: MARKET,
   attackers: ['challenger 1'],
-  broken: { rule: 'none: it pays as it is', terms: DEFAULT_TERMS },
-  gap: { reason: 'the clock of 6 hours is shorter than a day of censorship', fixed: PATIENT },
+  broken: { rule: 'a clock of 6 hours, shorter than a day of censorship', terms: HASTY_COURT },
 };
 
 const selfChallenge: Scenario = {
@@ -167,21 +168,22 @@ const selfChallenge: Scenario = {
   items: [42],
   ...cheating({ jobs: 1_000, spacing: 12, convictsItselfAt: 5 * HOUR }),
   attackers: CHEATS,
-  broken: { rule: 'the whole is bounty', terms: withTerms({ bountyPercent: 100n }) },
+  broken: {
+    rule: 'all that is taken is bounty',
+    terms: withTerms({ bountyPercent: 100n, bountyOf: 'taken' }),
+  },
 };
 
 const HASTY = { jobs: 6_000, spacing: 3, convictsItselfAt: 5.5 * HOUR };
 const selfChallengeLarge: Scenario = {
   name: 'self-challenge of a full vault',
-  about:
-    '6,000 invented answers before the first audit; the bounty is half of three stakes of earnings',
+  about: '6,000 invented answers before the first audit: the vault holds three stakes of earnings',
   items: [36, 42],
   ...cheating(HASTY),
   attackers: CHEATS,
-  broken: { rule: 'none: it pays as it is', terms: DEFAULT_TERMS },
-  gap: {
-    reason: 'the bounty is half of stake and earnings, and earnings may exceed the stake',
-    fixed: withTerms({ bountyOf: 'stake' }),
+  broken: {
+    rule: 'the bounty is half of stake and earnings',
+    terms: withTerms({ bountyOf: 'taken' }),
   },
 };
 
@@ -201,9 +203,12 @@ const ahead: Scenario = {
   name: 'commitment in advance',
   about: 'an accomplice commits to the proofs and claims the bounty that a verifier earned',
   items: [43],
-  ...cheating({ jobs: 1_000, commitsAhead: true }),
+  ...cheating({ jobs: 1_000, spacing: 12, commitsAhead: true }),
   attackers: CHEATS,
-  broken: { rule: 'the whole is bounty', terms: withTerms({ bountyPercent: 100n }) },
+  broken: {
+    rule: 'all that is taken is bounty',
+    terms: withTerms({ bountyPercent: 100n, bountyOf: 'taken' }),
+  },
 };
 
 const onePercent: Scenario = {

@@ -34,7 +34,7 @@ export type Terms = {
   readonly stakeWithdrawDelay: number;
   /** Percent of what a conviction takes that its claimant gets. */
   readonly bountyPercent: bigint;
-  /** What that percentage is of: all that was taken, as in `Court.release`, or the stake alone, as in the design. */
+  /** What that percentage is of: the stake alone, as in `Verdicts.release`, or all that was taken. */
   readonly bountyOf: 'taken' | 'stake';
   /** No batch of a vault is larger than the free stake. */
   readonly exposureCap: boolean;
@@ -66,7 +66,7 @@ export const DEFAULT_TERMS: Terms = {
   vaultWindow: VAULT_WINDOW_SECONDS,
   stakeWithdrawDelay: STAKE_WITHDRAW_DELAY_SECONDS,
   bountyPercent: 50n,
-  bountyOf: 'taken',
+  bountyOf: 'stake',
   exposureCap: true,
   silenceLoses: true,
   disputesPer: 'challenger',

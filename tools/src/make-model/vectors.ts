@@ -1,6 +1,6 @@
 /**
- * Hashes that every machine must reach on the way to the shipped file: of a toy training, of the tokenizer, of the first
- * batch and the first step, and of the file itself. The tests compare with what is committed.
+ * Hashes that every machine must reach on the way to the shipped file: of a toy training, of the tokenizer, of the
+ * first batch and the first step, and of the file itself. The tests compare with what is committed.
  */
 
 import { createHash } from 'node:crypto';

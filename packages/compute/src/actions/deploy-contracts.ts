@@ -2,7 +2,7 @@
  * Puts all contracts on a chain. They own nothing and know of each other only what their constructors are told, so the
  * account that deploys them has no power over them afterwards.
  */
-import { tableLeaves, tablesRoot } from '@assay/engine';
+import { SPEC_ID, tableLeaves, tablesRoot } from '@assay/engine';
 import { type Address, concat, type Hex, keccak, toHex } from '@assay/protocol';
 import * as abis from '@assay/protocol/abi';
 import * as bytecodes from '@assay/protocol/bytecode';
@@ -28,11 +28,14 @@ export type Addresses = {
 export const STAKE_WITHDRAW_DELAY_SECONDS = 7 * 86_400;
 
 /** Seconds that earnings wait in a vault: an audit and a whole forced dispute fit, also after a day of censorship. */
-export const VAULT_WINDOW_SECONDS = 2 * 86_400;
+export const VAULT_WINDOW_SECONDS = 4 * 86_400;
 
-/** Of a court that nobody gave other terms; the reasons are in docs/reference/court.md. */
+/**
+ * Of a court that nobody gave other terms. A clock outlasts a day of censorship; the window of vaults outlasts an audit
+ * and a whole forced dispute (`simulation/src/game` plays what happens with others).
+ */
 export const COURT_TERMS: CourtTerms = {
-  clock: 6 * 3_600,
+  clock: 30 * 3_600,
   window: 2 * 86_400,
   releaseDelay: 7 * 86_400,
   bond: 20_000_000_000_000_000n,
@@ -100,7 +103,7 @@ export async function deployContracts(
     abi: abis.courtAbi,
     bytecode: bytecodes.courtBytecode,
     args: [
-      { stake, vaults, receipts: base.receipts, judges },
+      { stake, vaults, receipts: base.receipts, specId: SPEC_ID, judges },
       parameters.courtTerms ?? COURT_TERMS,
     ],
   });

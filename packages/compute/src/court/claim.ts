@@ -57,6 +57,8 @@ export type CourtVerdict = {
   readonly releaseAt: bigint;
   readonly price: bigint;
   readonly taken: bigint;
+  /** The part of it that was stake. */
+  readonly slashed: bigint;
 };
 
 /** Fixed terms of a court; times in seconds, bond in wei. */

@@ -117,11 +117,20 @@ const STEP_WORDS: Readonly<Record<string, string>> = {
 };
 
 function Steps({ dispute }: { readonly dispute: DisputeAnswer }): ReactNode {
-  const gas = new Map(dispute.case?.steps.map((step) => [step.transaction, step.gas]));
+  const made = dispute.case?.steps ?? [];
+  const gas = new Map(made.map((step) => [step.transaction, step.gas]));
+  // The court says nothing of a sealed proof, so that nobody can tell whose it is; who sealed it wrote it down.
+  const sealed = made.filter(({ move }) => move === 'commit');
   return (
     <section aria-labelledby="steps-title">
       <h4 id="steps-title">What was sent to the chain</h4>
       <ol className="steps">
+        {sealed.map(({ transaction, gas }) => (
+          <li key={transaction}>
+            <span>Proof sealed, so that nobody can copy it</span>
+            <span className="step-facts">{formatCount(Number(gas))} gas</span>
+          </li>
+        ))}
         {dispute.steps.map(({ name, block, transaction }, i) => (
           <li key={`${transaction} ${name} ${i.toString()}`}>
             <span>{STEP_WORDS[name] ?? name}</span>

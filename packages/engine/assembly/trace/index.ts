@@ -1,6 +1,6 @@
-// What a trace shows of tensors that the kernels fuse or keep as sums: attention of one head with its scores, weights and
-// sums per page written out, by the kernels' own functions; the parts of long matrix rows; rows of sums as I30. It works
-// in the memory of a machine whose pass is over, and knows no leaves. Nothing here is in the module that serves tokens.
+// What a trace shows of tensors that the kernels fuse or keep as sums: attention of one head with its scores, weights
+// and sums per page written out, by the kernels' own functions; the parts of long matrix rows; rows of sums as I30.
+// It works in the memory of a machine whose pass is over. Nothing here is in the module that serves tokens.
 import { bitLength, round } from '../arithmetic';
 import {
   AttentionScratch, AttentionShape, fourWeights, HeadResult, mixPage, scores, softmax, splitQuery, splitWeights,

@@ -10,6 +10,7 @@ import { packMatrix, paddedRows } from '../wasm/packing.js';
 import type { PlaceOf } from '../wasm/places.js';
 import type { W8Matrix } from '../weights.js';
 import { SUM_ELEMENTS } from './layout.js';
+import type { TraceKernel } from './trace-kernel.js';
 
 export type ColumnParts = {
   /** Sums of a row of the last pass as leaves hold them: element-major, 8 bytes each. */
@@ -23,7 +24,10 @@ type Part = { readonly program: number; readonly from: number; readonly values: 
 const ROW_BYTES = 64;
 
 /** Packs the columns after the first part of every long matrix: at most as much memory as these matrices have. */
-export function createColumnParts(machine: Machine, model: EngineModel): ColumnParts {
+export function createColumnParts(
+  machine: Machine,
+  { model, kernel }: { readonly model: EngineModel; readonly kernel: TraceKernel },
+): ColumnParts {
   const { arena } = machine;
   const partsOf = new Map<number, readonly Part[]>();
   for (const [node, { op, weights }] of model.graph.nodes.entries()) {
@@ -35,8 +39,6 @@ export function createColumnParts(machine: Machine, model: EngineModel): ColumnP
     }
     if (parts.length > 0) partsOf.set(node, parts);
   }
-  const sumsAt = (values: number, count: number) =>
-    new BigInt64Array(arena.memory.buffer, values, count);
   return {
     sums(node, row) {
       const { inputs, output, weights } = model.graph.nodes[node]!;
@@ -44,21 +46,13 @@ export function createColumnParts(machine: Machine, model: EngineModel): ColumnP
       const total = machine.places.get(output) as PlaceOf<'sums'>;
       const { rows } = matrixAt(model, weights[0]!);
       const parts = partsOf.get(node)!;
-      const count = parts.length + 1;
-      const view = new DataView(new ArrayBuffer(8 * rows * count));
-      const rest = sumsAt(total.block + 8 * row * total.stride, rows).slice();
-      for (const [i, { program, from, values }] of parts.entries()) {
+      for (const { program, from } of parts) {
         // The first field of the instruction is its input.
         arena.words()[program / 4 + 1] = x.block + 2 * (row * x.width + from);
         machine.runProgram(program);
-        const sums = sumsAt(values, rows);
-        for (let o = 0; o < rows; o++) {
-          view.setBigInt64(8 * (o * count + i + 1), sums[o]!);
-          rest[o]! -= sums[o]!;
-        }
       }
-      for (let o = 0; o < rows; o++) view.setBigInt64(8 * o * count, rest[o]!);
-      return new Uint8Array(view.buffer);
+      const sums = parts.map(({ values }) => values);
+      return kernel.partsOf(total.block + 8 * row * total.stride, { sums, rows });
     },
   };
 }

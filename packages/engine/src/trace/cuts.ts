@@ -6,7 +6,7 @@
 import { chachaBlock, chachaKey } from '../chacha.js';
 import type { SamplerSettings } from '../sampler.js';
 import { exp2nNumber, log2bNumber, multiplyShift16 } from '../sampling/numbers.js';
-import { CUT_SUMS, type Cuts, SUM_ELEMENTS } from './layout.js';
+import { CUT_SUMS, type Cuts, claimedCuts, SUM_ELEMENTS, type TraceJob } from './layout.js';
 
 /** A token with its logit; tokens are ordered by larger logit, then lower id. */
 export type LogitToken = { readonly id: number; readonly logit: number };
@@ -53,10 +53,21 @@ export function cutsOf(
   return { top, rankCut, shareCut: ranked[count - 1] };
 }
 
+/** Largest logit and last tokens kept; the first id with logit 0 stands for a cut that is off. */
+export type LogitCuts = Pick<CutRow, 'top' | 'rankCut' | 'shareCut'>;
+
+/** What a row of logits claims in this job. */
+export function logitCuts(logits: Int32Array, job: TraceJob): LogitCuts {
+  const cuts = claimedCuts(job, logits.length);
+  const { top, rankCut, shareCut } = cutsOf(logits, job.sampler, cuts);
+  const token = (id: number | undefined): LogitToken =>
+    id === undefined ? { id: 0, logit: 0 } : { id, logit: logits[id]! };
+  return { top: token(top), rankCut: token(rankCut), shareCut: token(shareCut) };
+}
+
 /** Ids of the `count` largest logits, lower ids first on ties. */
 function largestIds(logits: Int32Array, count: number): number[] {
-  const sorted = logits.slice().sort();
-  const cut = sorted[sorted.length - count]!;
+  const cut = largestValue(logits, count);
   const above: number[] = [];
   const level: number[] = [];
   for (let id = 0; id < logits.length; id++) {
@@ -64,6 +75,22 @@ function largestIds(logits: Int32Array, count: number): number[] {
     else if (logits[id] === cut) level.push(id);
   }
   return [...above, ...level.slice(0, count - above.length)];
+}
+
+/** The `count`-th largest logit: the upper half of its bits is counted out, then the lower. */
+function largestValue(logits: Int32Array, count: number): number {
+  const counts = new Uint32Array(65_536);
+  for (let id = 0; id < logits.length; id++) counts[(logits[id]! >> 16) + 32_768]!++;
+  let high = 65_535;
+  let missing = count;
+  for (; counts[high]! < missing; high--) missing -= counts[high]!;
+  counts.fill(0);
+  for (let id = 0; id < logits.length; id++) {
+    if ((logits[id]! >> 16) + 32_768 === high) counts[logits[id]! & 0xffff]!++;
+  }
+  let low = 65_535;
+  for (; counts[low]! < missing; low--) missing -= counts[low]!;
+  return (high - 32_768) * 65_536 + low;
 }
 
 /** What the logits from id `first` on add to rank count, rank sum and share sum; at most 1,024 of them. */

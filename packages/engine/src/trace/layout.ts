@@ -124,7 +124,7 @@ export function rowLayout(graph: Graph, job: TraceJob, at: RowAddress): RowLayou
   const last = shape.at(-1)!;
   const size = last === 'T' ? at.t + 1 : last;
   const leavesPerHead = Math.ceil(size / TRACE_LEAF_ELEMENTS);
-  const partials = partialLayout(graph, job, { ...at, count: heads * size });
+  const partials = partialLayout(graph, job, { t: at.t, node: at.node, count: heads * size });
   const tiles = tileLayout(graph, job, at);
   const sumCount = recordSums(rule, { size, t: at.t });
   const recordBytes = rule.facts.reduce((sum, { bytes }) => sum + bytes, 0) + SUM_BYTES * sumCount;
@@ -132,8 +132,18 @@ export function rowLayout(graph: Graph, job: TraceJob, at: RowAddress): RowLayou
   const firstPartial = factLeaves + heads * leavesPerHead;
   const firstTile = firstPartial + (partials ? Math.ceil(partials.count / partials.perLeaf) : 0);
   return {
-    ...{ rule, heads, size, leavesPerHead, partials, firstPartial, tiles, firstTile },
-    ...{ elementBytes: ELEMENT_BYTES[format], sumCount, recordBytes, factLeaves },
+    rule,
+    heads,
+    size,
+    elementBytes: ELEMENT_BYTES[format],
+    leavesPerHead,
+    partials,
+    firstPartial,
+    tiles,
+    firstTile,
+    sumCount,
+    recordBytes,
+    factLeaves,
     leafCount: firstTile + (tiles ? tiles.heads * tiles.blocks : 0),
   };
 }

@@ -8,7 +8,7 @@ import { bitLength } from '../integer.js';
 import type { OpName } from '../op-table.js';
 import { biasSums, headNormProducts } from '../reference/ops.js';
 import type { Row30, WideRow } from '../reference/rows.js';
-import { cutSums, cutsOf } from './cuts.js';
+import { cutSums } from './cuts.js';
 import type { FactRecord } from './facts.js';
 import {
   A16_BITS,
@@ -24,7 +24,7 @@ import {
   sumSquares,
   swiGluElement,
 } from './formulas.js';
-import { claimedCuts, SUM_ELEMENTS, sharedHead } from './layout.js';
+import { SUM_ELEMENTS, sharedHead } from './layout.js';
 import { dotRow } from './row-partials.js';
 import type { RowReader, TraceRow } from './row-reader.js';
 
@@ -172,17 +172,27 @@ function normFacts({ model, node, own, input }: RowReader): FactRecord[] {
 function softmaxFacts({ t, own, input, prefix }: RowReader): FactRecord[] {
   const scores = input(0);
   const kvHeadCount = prefix(1, 0).length;
+  const kept = Array.from({ length: kvHeadCount }, () => new Int32Array(t + 1));
+  for (let i = 0; i <= t; i++) {
+    const rows = prefix(1, i);
+    for (let g = 0; g < kvHeadCount; g++) kept[g]![i] = rows[g]!.exponent;
+  }
+  const tops = kept.map(largestOf);
   return own.map((head, h) => {
     const { values } = scores[h]!;
     const g = sharedHead(h, own.length, kvHeadCount);
-    const exponents = Array.from({ length: t + 1 }, (_, i) => prefix(1, i)[g]!.exponent);
+    const exponents = kept[g]!;
     const { at: largestPosition, largest } = largestOf(values);
-    const { at: topPosition, largest: top } = largestOf(exponents);
+    const { at: topPosition, largest: top } = tops[g]!;
     const wide = (i: number) =>
       foldedPower(values[i]!, { largest, top, valueExponent: exponents[i]! });
     const stored = quantised(head, { base: top - 16, bits: I30_BITS, wide });
     const numbers = { ...stored, largest, largestPosition, top, topPosition };
-    return { numbers, sums: sumsOf(values, (part) => sumPowers(part, largest)) };
+    const sums =
+      values.length <= SUM_ELEMENTS
+        ? [head.sum]
+        : sumsOf(values, (part) => sumPowers(part, largest));
+    return { numbers, sums };
   });
 }
 
@@ -201,14 +211,12 @@ function joinFacts({ own, input }: RowReader): FactRecord[] {
   return [{ numbers: { ...stored, top, topHead }, sums: NO_SUMS }];
 }
 
-function logitFacts({ job, own, partials, layout }: RowReader): FactRecord[] {
-  const logits = own[0]!.values as Int32Array;
-  const claimed = claimedCuts(job, logits.length);
-  const { top, rankCut, shareCut } = cutsOf(logits, job.sampler, claimed);
+function logitFacts({ cuts, partials, layout }: RowReader): FactRecord[] {
+  const { top, rankCut, shareCut } = cuts();
   const numbers = {
-    ...{ topId: top, topLogit: logits[top]! },
-    ...{ rankId: rankCut ?? 0, rankLogit: rankCut === undefined ? 0 : logits[rankCut]! },
-    ...{ shareId: shareCut ?? 0, shareLogit: shareCut === undefined ? 0 : logits[shareCut]! },
+    ...{ topId: top.id, topLogit: top.logit },
+    ...{ rankId: rankCut.id, rankLogit: rankCut.logit },
+    ...{ shareId: shareCut.id, shareLogit: shareCut.logit },
   };
   const parts = layout.partials === undefined ? new Uint8Array() : partials();
   return [{ numbers, sums: cutSums(parts) }];

@@ -1,7 +1,7 @@
 /**
- * The trees of all rows of a position at once, in a WebAssembly module that hashes four messages side by side: the roots
- * that {@link leavesRoot} and {@link nodeRoot} give with SHA-256 (`row-hasher.test.ts`), at a third of the cost, because a
- * call per leaf costs more than a leaf. It knows bytes and sizes, not what they mean. Source: `assembly/sha256`.
+ * The trees of all rows of a position at once, in a WebAssembly module that hashes four messages side by side: the
+ * roots that `leavesRoot` and `nodeRoot` give with SHA-256 (`row-hasher.test.ts`) for less, because a call per leaf
+ * costs more than a leaf. It knows bytes and sizes, not what they mean. Source: `assembly/sha256`.
  */
 import { decodeBase64 } from '../wasm/kernels.js';
 import { SHA256_BASE64 } from './generated/sha256-wasm.js';
@@ -11,7 +11,7 @@ import type { LeafSink } from './row-leaves.js';
 export type RowHasher = LeafSink & {
   /** Forgets all rows. */
   readonly clear: () => void;
-  /** What was written since the last row is one. */
+  /** What was written since the last row is one: at least one leaf. */
   readonly endRow: () => void;
   /** The root over the roots of all rows. */
   readonly root: () => Uint8Array;
@@ -121,7 +121,9 @@ function hasherOf(kernel: Exports): RowHasher {
     root() {
       const first = reserve(HASH_BYTES * nodes);
       for (const [size, words] of runs) {
-        const placed = words.map((word, i) => (i % RUN_WORDS === 2 ? first + HASH_BYTES * word : word));
+        const placed = words.map((word, i) =>
+          i % RUN_WORDS === 2 ? first + HASH_BYTES * word : word,
+        );
         kernel.hashLeaves(putWords(placed), words.length / RUN_WORDS, size);
       }
       let at = first;

@@ -45,7 +45,8 @@ export function writeRow(
   const row = readRow(context, values, { node, makePartials: rowPartials });
   const { layout, own } = row;
   if (layout.factLeaves > 0) {
-    for (const record of rowFacts(row)) sink.leaves(encodeFacts(layout, record), layout.recordBytes);
+    for (const record of rowFacts(row))
+      sink.leaves(encodeFacts(layout, record), layout.recordBytes);
   }
   for (const head of own) sink.elements(head.values, TRACE_LEAF_ELEMENTS * layout.elementBytes);
   if (layout.partials !== undefined) {

@@ -1,7 +1,7 @@
 /** The sums that long rows are claimed in: parts of 1,024 columns, blocks of 64 positions, parts of the logits. */
 import { matrixAt } from '../engine-model.js';
 import type { W8Matrix } from '../weights.js';
-import { allCutSums, cutsOf } from './cuts.js';
+import { allCutSums } from './cuts.js';
 import { claimedCuts, SUM_ELEMENTS, sharedHead, TILE_POSITIONS } from './layout.js';
 import type { RowReader } from './row-reader.js';
 
@@ -90,17 +90,12 @@ function setSum(view: DataView, index: number, sum: number): void {
   view.setUint32(8 * index + 4, sum - high * 2 ** 32);
 }
 
-function logitSums({ job, own }: RowReader): Uint8Array {
+function logitSums({ job, own, cuts }: RowReader): Uint8Array {
   const logits = own[0]!.values as Int32Array;
-  const cuts = claimedCuts(job, logits.length);
-  const { top, rankCut, shareCut } = cutsOf(logits, job.sampler, cuts);
-  const token = (id: number | undefined) => ({
-    id: id ?? 0,
-    logit: id === undefined ? 0 : logits[id]!,
+  const row = { vocabularySize: logits.length, ...cuts() };
+  return allCutSums(logits, {
+    row,
+    tau: job.sampler.tau,
+    cuts: claimedCuts(job, logits.length),
   });
-  const row = {
-    vocabularySize: logits.length,
-    ...{ top: token(top), rankCut: token(rankCut), shareCut: token(shareCut) },
-  };
-  return allCutSums(logits, { row, tau: job.sampler.tau, cuts });
 }

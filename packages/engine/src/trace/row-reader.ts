@@ -1,5 +1,6 @@
 /** One row of the trace and what its op read: what makers of leaves are handed. It holds no rule. */
 import type { EngineModel } from '../engine-model.js';
+import { type LogitCuts, logitCuts } from './cuts.js';
 import { type RowLayout, rowLayout, type TraceJob } from './layout.js';
 
 /** What a tensor holds at a position: one row, or one per head. `sum` belongs to softmax weights. */
@@ -31,6 +32,8 @@ export type RowReader = {
   readonly prefix: (i: number, p: number) => readonly TraceRow[];
   /** The partial sums of the row as its leaves hold them: element-major, 8 bytes each. */
   readonly partials: () => Uint8Array;
+  /** The cuts of a row of logits. */
+  readonly cuts: () => LogitCuts;
 };
 
 export function readRow(
@@ -41,14 +44,23 @@ export function readRow(
   const { node } = options;
   const { inputs, output } = model.graph.nodes[node]!;
   let partials: Uint8Array | undefined;
+  let cuts: LogitCuts | undefined;
   const row: RowReader = {
-    ...{ model, job, node, t: values.t, own: values.tensor(output) },
+    model,
+    job,
+    node,
+    t: values.t,
+    own: values.tensor(output),
     layout: rowLayout(model.graph, job, { t: values.t, node }),
     input: (i) => values.tensor(inputs[i]!),
     prefix: (i, p) => values.kept(inputs[i]!, p),
     partials() {
       partials ??= values.partials?.(node) ?? options.makePartials(row);
       return partials;
+    },
+    cuts() {
+      cuts ??= logitCuts(values.tensor(output)[0]!.values as Int32Array, job);
+      return cuts;
     },
   };
   return row;

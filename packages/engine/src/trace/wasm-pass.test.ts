@@ -5,10 +5,13 @@ import type { ModelConfig } from '../model-config.js';
 import { randomEngineModel } from '../testing/random-model.js';
 import { rowCount, type TraceJob, tracePositions } from './layout.js';
 import { referencePass } from './reference-pass.js';
+import { createRowHasher } from './row-hasher.js';
 import { traceOf } from './trace.js';
 import { wasmPass } from './wasm-pass.js';
 
 const hash = (bytes: Uint8Array): Uint8Array => createHash('sha256').update(bytes).digest();
+/** One for all traces, as a verifier has it. */
+const rowHasher = createRowHasher();
 const TRACE_KEY = new Uint8Array(32).fill(9);
 const JOB: TraceJob = {
   ...{ inputCount: 61, outputCount: 15, controlled: false },
@@ -22,7 +25,7 @@ function traces(seed: number, config: Partial<ModelConfig>) {
   return {
     model,
     reference: traceOf({ ...options, pass: referencePass(model, tokens) }),
-    wasm: traceOf({ ...options, pass: wasmPass(model, tokens) }),
+    wasm: traceOf({ ...options, pass: wasmPass(model, tokens), rowHasher }),
   };
 }
 

@@ -4,15 +4,14 @@
  * gives what {@link referencePass} gives, bit for bit.
  */
 import type { EngineModel } from '../engine-model.js';
-import type { Graph, GraphNode } from '../graph.js';
+import type { Graph } from '../graph.js';
 import { CHUNK_ROWS, createMachine, HEAD_ROWS, type Machine } from '../wasm/machine.js';
 import { PAGE_POSITIONS, paddedHead } from '../wasm/pages.js';
 import type { Place, PlaceOf } from '../wasm/places.js';
-import { scoreRow, weightRow } from './attention-rows.js';
 import { type ColumnParts, createColumnParts } from './column-parts.js';
-import { sharedHead } from './layout.js';
 import type { TracePass } from './reference-pass.js';
 import type { PassValues, TraceRow } from './row-reader.js';
+import { createTraceKernel, type HeadsAttention, type TraceKernel } from './trace-kernel.js';
 
 /** Positions that one run of the machine computed. */
 type Held = {
@@ -26,6 +25,7 @@ type Held = {
 type Shared = {
   readonly machine: Machine;
   readonly parts: ColumnParts;
+  readonly kernel: TraceKernel;
   owner: object | undefined;
 };
 
@@ -35,7 +35,9 @@ function sharedMachine(model: EngineModel): Shared {
   const known = machines.get(model);
   if (known !== undefined) return known;
   const machine = createMachine(model, { threads: 1, prefixCacheBytes: 0, keepsTensors: true });
-  const shared = { machine, parts: createColumnParts(machine, model), owner: undefined };
+  const kernel = createTraceKernel(machine, model);
+  const parts = createColumnParts(machine, { model, kernel });
+  const shared = { machine, parts, kernel, owner: undefined };
   machines.set(model, shared);
   return shared;
 }
@@ -50,7 +52,7 @@ function sharedMachine(model: EngineModel): Shared {
  */
 export function wasmPass(model: EngineModel, tokens: readonly number[]): TracePass {
   const shared = sharedMachine(model);
-  const { machine, parts } = shared;
+  const { machine, parts, kernel } = shared;
   const pages = Array.from({ length: Math.ceil(tokens.length / PAGE_POSITIONS) }, () =>
     machine.pages.takePage(),
   );
@@ -70,7 +72,7 @@ export function wasmPass(model: EngineModel, tokens: readonly number[]): TracePa
     shared.owner = owner;
     computed = Math.max(computed, t + count);
     const now = { from: t, count, wanted, logits };
-    const reader = createReader(model, machine, { pages, parts, held: now });
+    const reader = createReader(model, machine, { pages, parts, kernel, held: now });
     for (let row = 0; row < count; row++) {
       for (const [tensor, rows] of kept) rows[t + row] = reader.kept(tensor, t + row);
     }
@@ -82,7 +84,7 @@ export function wasmPass(model: EngineModel, tokens: readonly number[]): TracePa
       const isHeld = shared.owner === owner && holds(held, t, wanted);
       const now = isHeld ? held! : run(t, wanted);
       held = now;
-      return passValues(createReader(model, machine, { pages, parts, held: now }), kept, t);
+      return passValues(createReader(model, machine, { pages, parts, kernel, held: now }), kept, t);
     },
     dispose() {
       for (const page of pages.splice(0)) machine.pages.givePage(page);
@@ -101,22 +103,29 @@ function passValues(
 ): PassValues {
   const rows = new Map<number, readonly TraceRow[]>();
   const keptAt = (tensor: number, position: number) => kept.get(tensor)![position]!;
+  const attentions = new Map<number, HeadsAttention>();
+  const attention = (node: number): HeadsAttention => {
+    const known = attentions.get(node) ?? reader.attention(node, t);
+    attentions.set(node, known);
+    return known;
+  };
+  const read = (index: number): readonly TraceRow[] => {
+    if (kept.has(index)) return keptAt(index, t);
+    const fused = reader.fused(index);
+    if (fused === undefined) return reader.tensor(index, t);
+    return attention(fused.mix)[fused.is];
+  };
   const tensor = (index: number): readonly TraceRow[] => {
     const known = rows.get(index);
     if (known !== undefined) return known;
-    const value = kept.has(index)
-      ? keptAt(index, t)
-      : reader.tensor(index, t, { tensor, kept: keptAt });
+    const value = read(index);
     rows.set(index, value);
     return value;
   };
-  return { t, tensor, kept: keptAt, partials: (node) => reader.columnSums(node, t) };
+  const partials = (node: number): Uint8Array | undefined =>
+    reader.isMix(node) ? attention(node).partials : reader.columnSums(node, t);
+  return { t, tensor, kept: keptAt, partials };
 }
-
-type Values = {
-  readonly tensor: (index: number) => readonly TraceRow[];
-  readonly kept: (index: number, position: number) => readonly TraceRow[];
-};
 
 /** Reads tensors of the last run; views of memory are those of now. */
 function createReader(
@@ -126,9 +135,10 @@ function createReader(
     readonly pages: readonly number[];
     readonly held: Held;
     readonly parts: ColumnParts;
+    readonly kernel: TraceKernel;
   },
 ) {
-  const { pages, held } = options;
+  const { pages, held, kernel } = options;
   const { graph } = model;
   const { buffer } = machine.arena.memory;
   const words = new Int32Array(buffer);
@@ -143,8 +153,8 @@ function createReader(
       return [rowOf(halves.subarray(from, from + width), words[exponents / 4 + row]!)];
     },
     sums({ block, width, stride, exponents }, row) {
-      const at = (block + 8 * row * stride) / 4;
-      return [quantiseSums(words, at, { width, exponent: words[exponents / 4 + row]! })];
+      const { values, shift } = kernel.quantiseSums(block + 8 * row * stride, width);
+      return [rowOf(values, words[exponents / 4 + row]! + shift)];
     },
     query({ block, heads, headSize, exponents }, row) {
       const padded = paddedHead(headSize);
@@ -170,7 +180,10 @@ function createReader(
       const slot = position % PAGE_POSITIONS;
       return keptRows({ words, halves }, { ...place, page, slot, interleaved: isValues(tensor) });
     },
-    tensor(index: number, t: number, values: Values): readonly TraceRow[] {
+    /** What the machine computes inside one instruction: scores, weights, sums of the mix at `node`. */
+    attention: (node: number, t: number): HeadsAttention =>
+      kernel.attention(node, { t, row: t - held.from, pages }),
+    tensor(index: number, t: number): readonly TraceRow[] {
       const row = t - held.from;
       if (index === 0) throw new Error('invariant broken: no op of a trace reads tokens as a row');
       if (index === graph.nodes.at(-1)!.output) {
@@ -178,12 +191,13 @@ function createReader(
         return [rowOf(held.logits.subarray(row * size, (row + 1) * size), 0)];
       }
       const place = machine.places.get(index)!;
-      if (place.kind === 'fused') return fusedRows(place.node, t, values);
       return (read[place.kind as ReadKind] as (place: Place, row: number) => TraceRow[])(
         place,
         row,
       );
     },
+    fused: (index: number) => kernel.fused.get(index),
+    isMix: (node: number) => graph.nodes[node]!.op === 'mix',
     columnSums(node: number, t: number): Uint8Array | undefined {
       const isMatrix = graph.nodes[node]!.op === 'matmul';
       return isMatrix ? options.parts.sums(node, t - held.from) : undefined;
@@ -231,53 +245,3 @@ function keptRows(
     return rowOf(values, words[exponents + slot]!);
   });
 }
-
-/** What the machine computes inside one instruction. */
-function fusedRows(node: GraphNode, t: number, values: Values): readonly TraceRow[] {
-  const [first, second] = node.inputs as readonly [number, number];
-  const rows = values.tensor(first);
-  const groups = values.kept(second, t).length;
-  const positions = Array.from({ length: t + 1 }, (_, i) => values.kept(second, i));
-  return rows.map((row, h) => {
-    const heads = positions.map((kept) => kept[sharedHead(h, rows.length, groups)]!);
-    if (node.op === 'scores') return rowOf(scoreRow(row, heads, node.parameters.scaleQ24!), 0);
-    const exponents = heads.map(({ exponent }) => exponent);
-    return weightRow(row.values as Int32Array, exponents);
-  });
-}
-
-/** quantise30 of a row of 64-bit sums, word by word (little-endian, as in every WebAssembly memory). */
-function quantiseSums(
-  words: Int32Array,
-  from: number,
-  { width, exponent }: { readonly width: number; readonly exponent: number },
-): TraceRow {
-  let low = 0;
-  let high = 0;
-  for (let i = from; i < from + 2 * width; i += 2) {
-    // The magnitude: two's complement of both words, with the carry.
-    const negative = words[i + 1]! < 0;
-    low |= negative ? -words[i]! : words[i]!;
-    high |= negative ? ~words[i + 1]! + (words[i] === 0 ? 1 : 0) : words[i + 1]!;
-  }
-  const bits = high === 0 ? 32 - Math.clz32(low) : 64 - Math.clz32(high);
-  const shift = Math.max(0, bits - 30);
-  const values = new Int32Array(width);
-  for (let i = 0; i < width; i++) {
-    values[i] = roundWords(words[from + 2 * i]!, words[from + 2 * i + 1]!, shift);
-  }
-  return rowOf(values, exponent + shift);
-}
-
-/** R(high * 2^32 + low, shift) for a result of at most 31 bits and shifts up to 32. */
-function roundWords(low: number, high: number, shift: number): number {
-  if (shift === 0) return low;
-  // The bits below the result, at the top of a word: above, at or below a half.
-  const rest = shift === 32 ? low : low << (32 - shift);
-  const floor = shift === 32 ? high : (high << (32 - shift)) | (low >>> shift);
-  if (rest >= 0) return floor;
-  return rest === HALF_WORD ? floor + (floor & 1) : floor + 1;
-}
-
-/** 2^31 as a signed word. */
-const HALF_WORD = -(2 ** 31);

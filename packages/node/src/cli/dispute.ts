@@ -18,6 +18,9 @@ export type DisputeOptions = Output & { readonly home: string; readonly rpc?: st
 /** A delay that is waited for; a longer one is for `assay dispute release`. */
 const RELEASE_WAIT_SECONDS = 30;
 
+const UNANSWERED =
+  'The provider does not answer. In court silence loses, once its clock has run out.';
+
 /** For commands that only read: they make no key and no folder. */
 const connectReader = ({ home, rpc }: DisputeOptions): Promise<ChainAccess> =>
   connectRole(home, resolveRpc(home, rpc), NOBODY);
@@ -116,11 +119,12 @@ export async function openDisputeCommand(options: OpenOptions, id: string): Prom
   const steps: CaseStep[] = [];
   const onStep = (step: CaseStep): void => {
     steps.push(step);
-    const line = moveLine(step, (Date.now() - startedMs) / 1_000);
-    if (!options.json) process.stdout.write(`${line}\n`);
+    if (options.json) return;
+    if (step.move === 'open' && !force) process.stdout.write(`${UNANSWERED}\n`);
+    process.stdout.write(`${moveLine(step, (Date.now() - startedMs) / 1_000)}\n`);
   };
   const book = openVerifierBook(home, access);
-  const log = createLog('dispute');
+  const log = createLog('dispute', 'error');
   const outcome = await tryCase(
     { home, access, log, book, force, onStep, paysOut: isSoon },
     envelope,

@@ -409,7 +409,7 @@ function addModelFileCommands(model: Command): void {
 const DISPUTE_HELP = `
 A receipt that does not re-compute is brought to court with
   assay dispute open ID         asks the provider for its trace, proves the first wrong number, and has it convicted
-The key of the verifier signs; a conviction pays it at most half of what is taken.`;
+The key of the verifier signs; a conviction pays it at most half of the stake.`;
 
 const DEMO_HELP = `
   assay demo dispute --fault flip-activation

@@ -1,6 +1,6 @@
 /**
- * The thread that makes traces. Nothing is traced on the honest path: a trace is computed when somebody asks, kept while
- * it may be asked about again, and then forgotten.
+ * The thread that makes traces. Nothing is traced on the honest path: a trace is computed when somebody asks, kept
+ * while it may be asked about again, and then forgotten.
  */
 import { hash } from 'node:crypto';
 import { parentPort, workerData } from 'node:worker_threads';
@@ -17,7 +17,7 @@ import {
   traceElement,
   traceJob,
 } from '@assay/compute';
-import { type EngineModel, type Trace, traceOf, wasmPass } from '@assay/engine';
+import { createRowHasher, type EngineModel, type Trace, traceOf, wasmPass } from '@assay/engine';
 import { openModelFile } from '@assay/model';
 import { AssayError, decodeJson, fromHex, type ReceiptEnvelope, traceKey } from '@assay/protocol';
 import { openFileSource } from '../file-source.js';
@@ -36,6 +36,7 @@ const TRACES_MAX = 4;
 const port = parentPort!;
 const report = (message: TraceReport): void => port.postMessage(message);
 const sha256 = (bytes: Uint8Array): Uint8Array => hash('sha256', bytes, 'buffer');
+const rowHasher = createRowHasher();
 
 type Bench = { readonly model: EngineModel; readonly trees: ModelTrees };
 
@@ -56,6 +57,7 @@ function traceFor({ model }: Bench, envelope: ReceiptEnvelope): Trace {
     pass,
     traceKey: fromHex(traceKey(salt)),
     hash: sha256,
+    rowHasher,
   });
   held.set(envelope.jobId, { trace, pass });
   for (const [jobId, { pass: oldest }] of held) {

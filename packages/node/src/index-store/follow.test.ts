@@ -379,7 +379,7 @@ async function killAfterPages(
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   await new Promise<void>((resolve) => {
     let pages = 0;
-    const timer = setTimeout(resolve, 20_000);
+    const timer = setTimeout(resolve, 60_000);
     child.stdout!.on('data', (chunk: Buffer) => {
       pages += chunk.toString().split('\n').length - 1;
       if (pages < options.count) return;
