@@ -19,6 +19,16 @@ describe('variableName', () => {
       'offers',
       'receipts',
       'modelRegistry',
+      'tables',
+      'checker',
+      'formJudge',
+      'linearJudge',
+      'mapJudge',
+      'rowJudge',
+      'samplingJudge',
+      'vaults',
+      'vault',
+      'court',
     ]);
   });
 });
