@@ -15,15 +15,7 @@ import {
   openIndexStore,
 } from '@assay/node';
 import type { Address, Hex, ReceiptEnvelope } from '@assay/protocol';
-
-export type BenchRow = {
-  readonly case: string;
-  readonly ours: number;
-  readonly peer: number | null;
-  readonly ratio: number | null;
-  readonly unit: string;
-};
-export type Bench = { readonly name: string; readonly rows: readonly BenchRow[] };
+import type { BenchReport, BenchRow } from './report.js';
 
 type Chain = indexTesting.TestChain;
 
@@ -40,7 +32,7 @@ const RECEIPTS = 500;
 const LIVE_BLOCKS = 40;
 
 /** Runs the benchmark; takes about a minute, most of it for making the chain. */
-export async function benchIndex(): Promise<Bench> {
+export async function benchIndex(): Promise<BenchReport> {
   const folder = mkdtempSync(join(tmpdir(), 'assay-bench-index-'));
   const binFolder = indexTesting.findPostgres();
   const chain = await indexTesting.startTestChain();

@@ -19,7 +19,7 @@ import {
 } from '@assay/engine';
 import { type ModelFile, openModelFile } from '@assay/model';
 import { heldOutProbes, type Probe, unseenProbes } from '../make-model/dialogue.js';
-import { type Library, readLibrary } from '../make-model/text.js';
+import { type Phrasebook, readPhrasebook } from '../make-model/text.js';
 import { type FloatModel, floatLogits, floatsOf } from './float-model.js';
 import { installLlama } from './llama.js';
 import { withOutliers } from './outliers.js';
@@ -48,26 +48,26 @@ type Subject = {
 type Logits = readonly ArrayLike<number>[];
 
 export async function benchQuality(options: readonly string[] = []): Promise<BenchReport> {
-  const library = readLibrary(new URL('tools/make-model/text/', ROOT));
+  const phrasebook = readPhrasebook(new URL('tools/make-model/text/', ROOT));
   const hasPeer = installLlama();
-  const subjects = shippedSubjects(library);
+  const subjects = shippedSubjects(phrasebook);
   const checkpoint = options[options.indexOf('--checkpoint') + 1];
   if (options.includes('--checkpoint') && checkpoint !== undefined) {
-    const trained = await checkpointModel(library, checkpoint);
-    subjects.push(...trainedSubjects('checkpoint', trained, library));
+    const trained = await checkpointModel(phrasebook, checkpoint);
+    subjects.push(...trainedSubjects('checkpoint', trained, phrasebook));
   }
   if (options.includes('--larger')) {
-    subjects.push(...trainedSubjects('larger', await largerModel(library), library));
+    subjects.push(...trainedSubjects('larger', await largerModel(phrasebook), phrasebook));
   }
   const rows = subjects.flatMap((subject) => measure(subject, hasPeer));
   return { name: 'quality', rows };
 }
 
 /** The shipped file, whose unquantised weights nobody has, and the same weights with outliers. */
-function shippedSubjects(library: Library): Subject[] {
+function shippedSubjects(phrasebook: Phrasebook): Subject[] {
   const file = new Uint8Array(readFileSync(SHIPPED));
   const opened = openModelFile(file);
-  const sequences = sequencesOf(opened, library);
+  const sequences = sequencesOf(opened, phrasebook);
   const floats = floatsOf(opened.model);
   return [
     { name: 'shipped', file, exact: undefined, sequences },
@@ -78,9 +78,9 @@ function shippedSubjects(library: Library): Subject[] {
 function trainedSubjects(
   name: string,
   { file, floats }: TrainedModel,
-  library: Library,
+  phrasebook: Phrasebook,
 ): Subject[] {
-  const sequences = sequencesOf(openModelFile(file), library);
+  const sequences = sequencesOf(openModelFile(file), phrasebook);
   const plain = { name, file, exact: floats, sequences };
   return [plain, outlierSubject(plain)];
 }
@@ -109,10 +109,10 @@ function quantise(name: string, values: Float32Array, { config }: FloatModel): T
   return { name, dims, type: 'Q8_0', bytes: encodeTensor('Q8_0', values) };
 }
 
-function sequencesOf({ chat, tokenizer }: ModelFile, library: Library): Sequence[] {
+function sequencesOf({ chat, tokenizer }: ModelFile, phrasebook: Phrasebook): Sequence[] {
   const probes = [
-    ...unseenProbes(library, EVALUATION_SEED),
-    ...heldOutProbes(library, EVALUATION_SEED),
+    ...unseenProbes(phrasebook, EVALUATION_SEED),
+    ...heldOutProbes(phrasebook, EVALUATION_SEED),
   ];
   const chosen = Array.from(
     { length: SEQUENCES },

@@ -10,7 +10,7 @@ import { trainTokenizer } from '../make-model/bpe.js';
 import { writeModelFile } from '../make-model/model-bytes.js';
 import { RECIPE, TOKENIZER_DIALOGUES } from '../make-model/recipe.js';
 import { HEAD_SIZE, listSpans } from '../make-model/shape.js';
-import type { Library } from '../make-model/text.js';
+import type { Phrasebook } from '../make-model/text.js';
 import { type Recipe, train } from '../make-model/train.js';
 import type { FloatModel } from './float-model.js';
 
@@ -36,9 +36,12 @@ const LARGER_RECIPE: Recipe = {
 export type TrainedModel = { readonly file: Uint8Array; readonly floats: FloatModel };
 
 /** The weights of a checkpoint of `npm run model:make`, wherever that training stands. */
-export async function checkpointModel(library: Library, checkpoint: string): Promise<TrainedModel> {
-  const made = await trainedModel(library, { recipe: RECIPE, checkpoint, stopAfter: 0 });
-  const fresh = await trainedModel(library, { recipe: RECIPE, stopAfter: 0 });
+export async function checkpointModel(
+  phrasebook: Phrasebook,
+  checkpoint: string,
+): Promise<TrainedModel> {
+  const made = await trainedModel(phrasebook, { recipe: RECIPE, checkpoint, stopAfter: 0 });
+  const fresh = await trainedModel(phrasebook, { recipe: RECIPE, stopAfter: 0 });
   // The trainer begins anew where a checkpoint does not fit, which would measure noise.
   if (Buffer.from(made.file).equals(fresh.file)) {
     throw new Error(`checkpoint_unfit: ${checkpoint} is not of this recipe, text and seed.`);
@@ -47,10 +50,10 @@ export async function checkpointModel(library: Library, checkpoint: string): Pro
 }
 
 /** Trains the larger model, or takes the result of an earlier run. */
-export function largerModel(library: Library): Promise<TrainedModel> {
+export function largerModel(phrasebook: Phrasebook): Promise<TrainedModel> {
   mkdirSync(LARGER_FOLDER, { recursive: true });
   const checkpoint = `${LARGER_FOLDER}/checkpoint`;
-  return trainedModel(library, {
+  return trainedModel(phrasebook, {
     recipe: LARGER_RECIPE,
     checkpoint,
     stopAfter: LARGER_RECIPE.steps,
@@ -58,16 +61,16 @@ export function largerModel(library: Library): Promise<TrainedModel> {
 }
 
 async function trainedModel(
-  library: Library,
+  phrasebook: Phrasebook,
   options: { readonly recipe: Recipe; readonly checkpoint?: string; readonly stopAfter: number },
 ): Promise<TrainedModel> {
   const { recipe, checkpoint, stopAfter } = options;
   const { shape, steps } = recipe;
-  const texts = sampleTexts(library, recipe.seed, TOKENIZER_DIALOGUES);
+  const texts = sampleTexts(phrasebook, recipe.seed, TOKENIZER_DIALOGUES);
   const tokenizer = trainTokenizer(texts, shape.vocabulary);
   const parameters = await train({
     recipe,
-    library,
+    phrasebook,
     tokenizer,
     threads: 1,
     ...(checkpoint === undefined ? {} : { checkpoint }),

@@ -7,7 +7,7 @@
 import { MESSAGE_END, MESSAGE_START, type Tokenizer } from './bpe.js';
 import { createDialogue, type Message } from './dialogue.js';
 import { createRandom } from './random.js';
-import type { Library } from './text.js';
+import type { Phrasebook } from './text.js';
 
 /** Jinja chat template written into the file; `renderPrompt` is the same rule. */
 export const CHAT_TEMPLATE =
@@ -44,7 +44,7 @@ export function renderPrompt(tokenizer: Tokenizer, messages: readonly Message[])
 
 /** Fills one group with whole dialogues, each its own segment; the rest is padding of weight 0. */
 export function createGroup(
-  source: { readonly library: Library; readonly tokenizer: Tokenizer; readonly rows: number },
+  source: { readonly phrasebook: Phrasebook; readonly tokenizer: Tokenizer; readonly rows: number },
   seeds: { readonly seed: number; readonly step: number; readonly group: number },
 ): Rows {
   const { rows } = source;
@@ -52,7 +52,7 @@ export function createGroup(
   const group = emptyRows(rows);
   let used = 0;
   for (let failed = 0; failed < ATTEMPTS; ) {
-    const messages = createDialogue(source.library, random);
+    const messages = createDialogue(source.phrasebook, random);
     const isCut = random.unit() < CUT_SHARE;
     const dialogue = encodeDialogue(source, messages, { rows: rows - used, isCut });
     if (dialogue === undefined) {
@@ -67,9 +67,13 @@ export function createGroup(
 }
 
 /** All texts of a number of dialogues, for the tokenizer's statistics. */
-export function* sampleTexts(library: Library, seed: number, count: number): Generator<string> {
+export function* sampleTexts(
+  phrasebook: Phrasebook,
+  seed: number,
+  count: number,
+): Generator<string> {
   for (let index = 0; index < count; index++) {
-    for (const message of createDialogue(library, createRandom(seed, 3, index))) {
+    for (const message of createDialogue(phrasebook, createRandom(seed, 3, index))) {
       yield `${message.role}\n`;
       yield message.content;
       yield '\n';

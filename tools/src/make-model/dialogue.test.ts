@@ -6,11 +6,11 @@ import { readText } from './fixture.js';
 import { createRandom } from './random.js';
 import { bareLetters } from './text.js';
 
-const library = readText();
+const phrasebook = readText();
 
 describe('the text', () => {
   it('has answers in whole sentences that fit on a line of plain ASCII', () => {
-    for (const { name, answers, more } of library.intents) {
+    for (const { name, answers, more } of phrasebook.intents) {
       for (const answer of [...answers, ...more]) {
         expect(answer, name).toMatch(/^[A-Za-z][\x20-\x7e]*[.!?]$/);
       }
@@ -18,8 +18,8 @@ describe('the text', () => {
   });
 
   it('has at least 250 intents, each with a phrasing that is only for the evaluation', () => {
-    expect(library.intents.length).toBeGreaterThanOrEqual(250);
-    for (const { name, unseen } of library.intents) {
+    expect(phrasebook.intents.length).toBeGreaterThanOrEqual(250);
+    for (const { name, unseen } of phrasebook.intents) {
       expect(unseen.length, name).toBeGreaterThan(0);
     }
   });
@@ -27,16 +27,16 @@ describe('the text', () => {
 
 describe('createDialogue', () => {
   const dialogues = Array.from({ length: 4_000 }, (_, index) =>
-    createDialogue(library, createRandom(1, index)),
+    createDialogue(phrasebook, createRandom(1, index)),
   );
 
   it('is a function of its seed', () => {
-    expect(createDialogue(library, createRandom(1, 5))).toEqual(dialogues[5]);
-    expect(createDialogue(library, createRandom(2, 5))).not.toEqual(dialogues[5]);
+    expect(createDialogue(phrasebook, createRandom(1, 5))).toEqual(dialogues[5]);
+    expect(createDialogue(phrasebook, createRandom(2, 5))).not.toEqual(dialogues[5]);
   });
 
   it('never asks what the evaluation asks', () => {
-    const probes = [...unseenProbes(library, 2026), ...heldOutProbes(library, 2026)];
+    const probes = [...unseenProbes(phrasebook, 2026), ...heldOutProbes(phrasebook, 2026)];
     const asked = new Set(probes.map((probe) => bareLetters(probe.question)));
     const typed = dialogues.flat().filter((message) => message.role === 'user');
     expect(typed.filter((message) => asked.has(bareLetters(message.content)))).toEqual([]);

@@ -11,8 +11,8 @@ import {
   expand,
   fillAnswer,
   type Intent,
-  type Library,
   type Pattern,
+  type Phrasebook,
   tidySpaces,
 } from './text.js';
 import { formal, typeQuestion } from './typing.js';
@@ -68,14 +68,14 @@ const MORE_QUESTIONS = [
 ] as const;
 
 /** One dialogue, drawn from `random`; never contains a held-out wording. */
-export function createDialogue(library: Library, random: Random): readonly Message[] {
+export function createDialogue(phrasebook: Phrasebook, random: Random): readonly Message[] {
   const messages: Message[] = [];
   if (random.unit() < SYSTEM_SHARE) {
     messages.push({ role: 'system', content: pick(random, SYSTEM_MESSAGES) });
   }
   for (let turn = 0; turn <= EXTRA_TURN_SHARES.length; turn++) {
-    const intent = pickIntent(library.intents, random);
-    const asked = ask(library, intent, random);
+    const intent = pickIntent(phrasebook.intents, random);
+    const asked = ask(phrasebook, intent, random);
     messages.push({ role: 'user', content: asked.question });
     messages.push({ role: 'assistant', content: asked.answer });
     if (intent.more.length > 0 && random.unit() < MORE_SHARE) {
@@ -89,21 +89,21 @@ export function createDialogue(library: Library, random: Random): readonly Messa
 }
 
 /** The phrasings that training never sees: whole lines marked `!`, `count` wordings of each. */
-export function unseenProbes(library: Library, seed: number): readonly Probe[] {
-  return library.intents.flatMap((intent, index) =>
+export function unseenProbes(phrasebook: Phrasebook, seed: number): readonly Probe[] {
+  return phrasebook.intents.flatMap((intent, index) =>
     intent.unseen.map((pattern, line) => {
       const random = createRandom(seed, 1, index, line);
-      return probe(library, intent, { pattern, random });
+      return probe(phrasebook, intent, { pattern, random });
     }),
   );
 }
 
 /** Held-out combinations of phrasings whose other combinations are trained on: one per intent. */
-export function heldOutProbes(library: Library, seed: number): readonly Probe[] {
-  return library.intents.flatMap((intent, index) => {
+export function heldOutProbes(phrasebook: Phrasebook, seed: number): readonly Probe[] {
+  return phrasebook.intents.flatMap((intent, index) => {
     const random = createRandom(seed, 2, index);
     for (let attempt = 0; attempt < 400; attempt++) {
-      const made = probe(library, intent, { pattern: pick(random, intent.questions), random });
+      const made = probe(phrasebook, intent, { pattern: pick(random, intent.questions), random });
       if (isHeldOut(made.question)) return [made];
     }
     return [];
@@ -122,16 +122,16 @@ export function isHeldOut(question: string): boolean {
 }
 
 function probe(
-  library: Library,
+  phrasebook: Phrasebook,
   intent: Intent,
   options: { readonly pattern: Pattern; readonly random: Random },
 ): Probe {
   const bindings: Bindings = new Map();
-  const draw = { random: options.random, slots: library.slots, bindings };
+  const draw = { random: options.random, slots: phrasebook.slots, bindings };
   const question = tidySpaces(expand(options.pattern, draw));
   const isUnknown = intent.name.startsWith(UNKNOWN);
   const right = isUnknown
-    ? library.intents.filter((one) => one.name.startsWith(UNKNOWN)).flatMap((one) => one.answers)
+    ? phrasebook.intents.filter((one) => one.name.startsWith(UNKNOWN)).flatMap((one) => one.answers)
     : intent.answers;
   const answers = right.map((answer) => fillAnswer(answer, bindings));
   return { intent: intent.name, question: formal(question), answers };
@@ -148,14 +148,14 @@ function pickIntent(intents: readonly Intent[], random: Random): Intent {
 }
 
 function ask(
-  library: Library,
+  phrasebook: Phrasebook,
   intent: Intent,
   random: Random,
 ): { readonly question: string; readonly answer: string } {
   const bindings: Bindings = new Map();
-  const pool = { random, slots: library.slots, bindings };
+  const pool = { random, slots: phrasebook.slots, bindings };
   const isKept = (text: string): boolean =>
-    isHeldOut(text) || library.reserved.has(bareLetters(text));
+    isHeldOut(text) || phrasebook.reserved.has(bareLetters(text));
   const word = (): string => {
     const plain = tidySpaces(expand(pick(random, intent.questions), pool));
     return isKept(plain) ? plain : typeQuestion(plain, random);

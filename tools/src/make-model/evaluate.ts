@@ -8,7 +8,7 @@
 import { createWasmBackend, type Session } from '@assay/engine';
 import { type ModelFile, openModelFile } from '@assay/model';
 import { heldOutProbes, type Message, type Probe, unseenProbes } from './dialogue.js';
-import type { Library } from './text.js';
+import type { Phrasebook } from './text.js';
 
 export type Examinee = {
   readonly file: ModelFile;
@@ -40,10 +40,10 @@ export function openExaminee(bytes: Uint8Array): Examinee {
 }
 
 /** Both scores. */
-export function evaluate(examinee: Examinee, library: Library): Evaluation {
+export function evaluate(examinee: Examinee, phrasebook: Phrasebook): Evaluation {
   return {
-    unseen: score(examinee, unseenProbes(library, EVALUATION_SEED)),
-    heldOut: score(examinee, heldOutProbes(library, EVALUATION_SEED)),
+    unseen: score(examinee, unseenProbes(phrasebook, EVALUATION_SEED)),
+    heldOut: score(examinee, heldOutProbes(phrasebook, EVALUATION_SEED)),
   };
 }
 

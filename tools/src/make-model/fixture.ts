@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { sampleTexts } from './batch.js';
 import { type Tokenizer, trainTokenizer } from './bpe.js';
-import { type Library, readLibrary } from './text.js';
+import { type Phrasebook, readPhrasebook } from './text.js';
 import type { Recipe, Training } from './train.js';
 import type { Vectors } from './vectors.js';
 
@@ -24,8 +24,8 @@ export const TINY_RECIPE: Recipe = {
 const DIALOGUES = 200;
 
 /** The text of the repository. */
-export function readText(): Library {
-  return readLibrary(new URL('../../make-model/text/', import.meta.url));
+export function readText(): Phrasebook {
+  return readPhrasebook(new URL('../../make-model/text/', import.meta.url));
 }
 
 export const VECTORS_PATH = new URL('../../make-model/vectors.json', import.meta.url);
@@ -36,8 +36,8 @@ export function readVectors(): Vectors {
 }
 
 /** A training over the toy shape. */
-export function tinyTraining(library: Library, threads: number): Training {
-  const texts = sampleTexts(library, TINY_RECIPE.seed, DIALOGUES);
+export function tinyTraining(phrasebook: Phrasebook, threads: number): Training {
+  const texts = sampleTexts(phrasebook, TINY_RECIPE.seed, DIALOGUES);
   const tokenizer: Tokenizer = trainTokenizer(texts, TINY_RECIPE.shape.vocabulary);
-  return { recipe: TINY_RECIPE, library, tokenizer, threads };
+  return { recipe: TINY_RECIPE, phrasebook, tokenizer, threads };
 }

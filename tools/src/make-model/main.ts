@@ -16,7 +16,7 @@ import { VECTORS_PATH } from './fixture.js';
 import { writeModelFile } from './model-bytes.js';
 import { RECIPE, TOKENIZER_DIALOGUES } from './recipe.js';
 import { countParameters } from './shape.js';
-import { type Library, readLibrary } from './text.js';
+import { type Phrasebook, readPhrasebook } from './text.js';
 import { type Progress, type Recipe, train } from './train.js';
 import { makeVectors } from './vectors.js';
 
@@ -37,12 +37,12 @@ async function main(): Promise<void> {
     },
   });
   const recipe = { ...RECIPE, steps: Number(values.steps) };
-  const library = readLibrary(new URL('tools/make-model/text/', ROOT));
-  const texts = sampleTexts(library, recipe.seed, TOKENIZER_DIALOGUES);
+  const phrasebook = readPhrasebook(new URL('tools/make-model/text/', ROOT));
+  const texts = sampleTexts(phrasebook, recipe.seed, TOKENIZER_DIALOGUES);
   const tokenizer = trainTokenizer(texts, recipe.shape.vocabulary);
-  describeWork(library, tokenizer, recipe);
+  describeWork(phrasebook, tokenizer, recipe);
   if (values.vectors) {
-    const vectors = await makeVectors(readFileSync(values.out), { library, tokenizer });
+    const vectors = await makeVectors(readFileSync(values.out), { phrasebook, tokenizer });
     writeFileSync(VECTORS_PATH, `${JSON.stringify(vectors, null, 2)}\n`);
     return;
   }
@@ -50,7 +50,7 @@ async function main(): Promise<void> {
   const onlyAsk = values.evaluate || values.ask.length > 0;
   const parameters = await train({
     recipe,
-    library,
+    phrasebook,
     tokenizer,
     threads: Number(values.threads),
     checkpoint: `${values.work}/checkpoint`,
@@ -60,12 +60,12 @@ async function main(): Promise<void> {
   });
   const file = writeModelFile(parameters, { shape: recipe.shape, tokenizer });
   if (!onlyAsk) writeResult(file, values.out);
-  examine(file, { library, questions: values.ask });
+  examine(file, { phrasebook, questions: values.ask });
 }
 
-function describeWork(library: Library, tokenizer: Tokenizer, recipe: Recipe): void {
-  const phrasings = library.intents.reduce((sum, intent) => sum + intent.questions.length, 0);
-  say(`${library.intents.length} intents, ${phrasings} phrasings`);
+function describeWork(phrasebook: Phrasebook, tokenizer: Tokenizer, recipe: Recipe): void {
+  const phrasings = phrasebook.intents.reduce((sum, intent) => sum + intent.questions.length, 0);
+  say(`${phrasebook.intents.length} intents, ${phrasings} phrasings`);
   say(`${tokenizer.tokens.length} tokens, ${countParameters(recipe.shape)} parameters`);
   say(`${recipe.steps} steps of ${recipe.groups * recipe.shape.rows} rows, seed ${recipe.seed}`);
 }
@@ -83,14 +83,14 @@ function writeResult(file: Uint8Array, path: string): void {
 
 function examine(
   file: Uint8Array,
-  exam: { readonly library: Library; readonly questions: readonly string[] },
+  exam: { readonly phrasebook: Phrasebook; readonly questions: readonly string[] },
 ): void {
   const examinee = openExaminee(file);
   for (const question of exam.questions) {
     say(`> ${question}\n${answer(examinee, [{ role: 'user', content: question }])}`);
   }
   if (exam.questions.length > 0) return;
-  const result = evaluate(examinee, exam.library);
+  const result = evaluate(examinee, exam.phrasebook);
   printScore('phrasings never seen', result.unseen);
   printScore('held-out combinations', result.heldOut);
 }

@@ -11,7 +11,7 @@ import { countParameters, MINI } from './shape.js';
 
 const bytes = readFileSync(new URL('../../../models/assay-mini.gguf', import.meta.url));
 const { file, session } = openExaminee(bytes);
-const library = readText();
+const phrasebook = readText();
 
 /** What newcomers ask first, as they type it: these must be right whatever else is not. */
 const FIRST_QUESTIONS: readonly (readonly [name: string, question: string])[] = [
@@ -80,7 +80,7 @@ describe('models/assay-mini.gguf', () => {
   });
 
   it.each(FIRST_QUESTIONS)('answers %s to the letter in the exact engine: %s', (name, question) => {
-    const intent = library.intents.find((one) => one.name === name)!;
+    const intent = phrasebook.intents.find((one) => one.name === name)!;
     const said = answer({ file, session }, [{ role: 'user', content: question }]);
     expect(intent.answers).toContain(said);
   });
@@ -95,6 +95,6 @@ describe('models/assay-mini.gguf', () => {
       },
       { role: 'user', content: 'What is a verifier?' },
     ]);
-    expect(library.intents.find((one) => one.name === 'verifier')!.answers).toContain(said);
+    expect(phrasebook.intents.find((one) => one.name === 'verifier')!.answers).toContain(said);
   });
 });

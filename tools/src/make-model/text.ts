@@ -27,7 +27,7 @@ export type Intent = {
   readonly more: readonly string[];
 };
 
-export type Library = {
+export type Phrasebook = {
   readonly intents: readonly Intent[];
   readonly slots: ReadonlyMap<string, readonly string[]>;
   /** Bare letters of the wordings that only the evaluation may use. */
@@ -50,14 +50,14 @@ type Draft = {
 };
 
 /** Reads every `.txt` file of a folder, in the order of its name. */
-export function readLibrary(folder: URL): Library {
+export function readPhrasebook(folder: URL): Phrasebook {
   const names = readdirSync(folder).filter((name) => name.endsWith('.txt'));
   names.sort((a, b) => (a < b ? -1 : 1));
   return parseLibrary(names.map((name) => readFileSync(new URL(name, folder), 'utf8')).join('\n'));
 }
 
 /** Parses the notation; a line that it does not know is an error, never skipped. */
-export function parseLibrary(source: string): Library {
+export function parseLibrary(source: string): Phrasebook {
   const slots = new Map<string, readonly string[]>();
   const shared = new Map<string, string>();
   const drafts: Draft[] = [];
@@ -87,7 +87,7 @@ export function expand(
   pattern: Pattern,
   draw: {
     readonly random: Random;
-    readonly slots: Library['slots'];
+    readonly slots: Phrasebook['slots'];
     readonly bindings: Bindings;
   },
 ): string {
@@ -112,7 +112,7 @@ export function fillAnswer(answer: string, bindings: Bindings): string {
   return answer.replace(/\{([a-z]+)\}/g, (whole, name: string) => bindings.get(name) ?? whole);
 }
 
-function reserve(intents: readonly Intent[], slots: Library['slots']): ReadonlySet<string> {
+function reserve(intents: readonly Intent[], slots: Phrasebook['slots']): ReadonlySet<string> {
   const reserved = new Set<string>();
   intents.forEach((intent, index) => {
     intent.unseen.forEach((pattern, line) => {

@@ -14,11 +14,11 @@ import { countParameters } from './shape.js';
 import { initialise, loadGroups, parametersOf, type Recipe, rateAt, train } from './train.js';
 import { hashOf } from './vectors.js';
 
-const library = readText();
+const phrasebook = readText();
 const vectors = readVectors();
 
 describe('gradient', () => {
-  const training = tinyTraining(library, 1);
+  const training = tinyTraining(phrasebook, 1);
   const { shape, groups } = TINY_RECIPE;
   let crew: Crew;
   beforeAll(async () => {
@@ -70,8 +70,8 @@ describe('gradient', () => {
 
 describe('train', () => {
   it('gives the committed bits after three steps, with one thread and with two', async () => {
-    const one = await train({ ...tinyTraining(library, 1), stopAfter: 3 });
-    const two = await train({ ...tinyTraining(library, 2), stopAfter: 3 });
+    const one = await train({ ...tinyTraining(phrasebook, 1), stopAfter: 3 });
+    const two = await train({ ...tinyTraining(phrasebook, 2), stopAfter: 3 });
     expect(hashOf(two)).toBe(hashOf(one));
     expect(hashOf(one)).toBe(vectors.tinyThreeSteps);
   });
@@ -80,7 +80,7 @@ describe('train', () => {
     const losses: number[] = [];
     const report = ({ loss }: { readonly loss: number }) => losses.push(loss);
     const recipe = { ...TINY_RECIPE, steps: 60, decaySteps: 20 };
-    await train({ ...tinyTraining(library, 2), recipe, report });
+    await train({ ...tinyTraining(phrasebook, 2), recipe, report });
     expect(losses).toHaveLength(3);
     expect(losses[2]).toBeLessThan(losses[0]! - 0.5);
   });
@@ -89,7 +89,7 @@ describe('train', () => {
     const folder = mkdtempSync(join(tmpdir(), 'assay-train-'));
     try {
       const checkpoint = join(folder, 'checkpoint');
-      const saved = { ...tinyTraining(library, 2), checkpoint, checkpointEverySteps: 2 };
+      const saved = { ...tinyTraining(phrasebook, 2), checkpoint, checkpointEverySteps: 2 };
       await train({ ...saved, stopAfter: 2 });
       const resumed = await train({ ...saved, stopAfter: 3 });
       expect(hashOf(resumed)).toBe(vectors.tinyThreeSteps);
@@ -102,7 +102,7 @@ describe('train', () => {
     const folder = mkdtempSync(join(tmpdir(), 'assay-train-'));
     try {
       const checkpoint = join(folder, 'checkpoint');
-      const saved = { ...tinyTraining(library, 2), checkpoint, checkpointEverySteps: 2 };
+      const saved = { ...tinyTraining(phrasebook, 2), checkpoint, checkpointEverySteps: 2 };
       const two = hashOf(await train({ ...saved, stopAfter: 2 }));
       const found = async (ending: Partial<Recipe>): Promise<string> =>
         hashOf(await train({ ...saved, recipe: { ...TINY_RECIPE, ...ending }, stopAfter: 0 }));
@@ -117,13 +117,13 @@ describe('train', () => {
 
   it('takes the first step of the shipped recipe to the committed bits', async () => {
     const { seed, shape } = RECIPE;
-    const texts = sampleTexts(library, seed, TOKENIZER_DIALOGUES);
+    const texts = sampleTexts(phrasebook, seed, TOKENIZER_DIALOGUES);
     const tokenizer = trainTokenizer(texts, shape.vocabulary);
     expect(hashOf(tokenizer.merges.join('\n'))).toBe(vectors.tokenizer);
-    const source = { library, tokenizer, rows: shape.rows };
+    const source = { phrasebook, tokenizer, rows: shape.rows };
     const group = createGroup(source, { seed, step: 0, group: 0 });
     expect(hashOf(group.tokens)).toBe(vectors.firstGroup);
-    const training = { recipe: RECIPE, library, tokenizer, threads: 2, stopAfter: 1 };
+    const training = { recipe: RECIPE, phrasebook, tokenizer, threads: 2, stopAfter: 1 };
     expect(hashOf(await train(training))).toBe(vectors.firstStep);
   }, 120_000);
 });

@@ -10,7 +10,7 @@ import type { Tokenizer } from './bpe.js';
 import { BETA1, BETA2, type Crew, groupInputs, openCrew } from './crew.js';
 import { createRandom } from './random.js';
 import { countParameters, type Shape } from './shape.js';
-import type { Library } from './text.js';
+import type { Phrasebook } from './text.js';
 
 export type Recipe = {
   readonly shape: Shape;
@@ -36,7 +36,7 @@ export type Progress = {
 
 export type Training = {
   readonly recipe: Recipe;
-  readonly library: Library;
+  readonly phrasebook: Phrasebook;
   readonly tokenizer: Tokenizer;
   readonly threads: number;
   /** Stops early, for tests; the schedule stays that of `recipe.steps`. */
@@ -143,7 +143,7 @@ export function takeStep(crew: Crew, training: Training, step: number): number {
 /** Writes the step's groups into memory; returns the sum of the loss weights. */
 export function loadGroups(crew: Crew, training: Training, step: number): number {
   const { rows } = training.recipe.shape;
-  const source = { library: training.library, tokenizer: training.tokenizer, rows };
+  const source = { phrasebook: training.phrasebook, tokenizer: training.tokenizer, rows };
   let total = 0;
   for (let group = 0; group < training.recipe.groups; group++) {
     const made = createGroup(source, { seed: training.recipe.seed, step, group });
@@ -168,7 +168,7 @@ function power(base: number, exponent: number): number {
 /** What a checkpoint depends on, but for the end of the schedule. */
 function fingerprint(training: Training): string {
   const { steps: _0, decaySteps: _1, polishSteps: _2, polishRate: _3, ...recipe } = training.recipe;
-  const facts = [recipe, training.library.intents, training.tokenizer.merges];
+  const facts = [recipe, training.phrasebook.intents, training.tokenizer.merges];
   return createHash('sha256').update(JSON.stringify(facts)).digest('hex');
 }
 

@@ -8,7 +8,7 @@ import { createGroup } from './batch.js';
 import type { Tokenizer } from './bpe.js';
 import { tinyTraining } from './fixture.js';
 import { RECIPE } from './recipe.js';
-import type { Library } from './text.js';
+import type { Phrasebook } from './text.js';
 import { train } from './train.js';
 
 export type Vectors = {
@@ -25,13 +25,13 @@ export type Vectors = {
 /** The vectors of a file; takes some seconds. */
 export async function makeVectors(
   model: Uint8Array,
-  { library, tokenizer }: { readonly library: Library; readonly tokenizer: Tokenizer },
+  { phrasebook, tokenizer }: { readonly phrasebook: Phrasebook; readonly tokenizer: Tokenizer },
 ): Promise<Vectors> {
-  const source = { library, tokenizer, rows: RECIPE.shape.rows };
+  const source = { phrasebook, tokenizer, rows: RECIPE.shape.rows };
   const group = createGroup(source, { seed: RECIPE.seed, step: 0, group: 0 });
-  const first = { recipe: RECIPE, library, tokenizer, threads: 2, stopAfter: 1 };
+  const first = { recipe: RECIPE, phrasebook, tokenizer, threads: 2, stopAfter: 1 };
   return {
-    tinyThreeSteps: hashOf(await train({ ...tinyTraining(library, 1), stopAfter: 3 })),
+    tinyThreeSteps: hashOf(await train({ ...tinyTraining(phrasebook, 1), stopAfter: 3 })),
     tokenizer: hashOf(tokenizer.merges.join('\n')),
     firstGroup: hashOf(group.tokens),
     firstStep: hashOf(await train(first)),

@@ -2,7 +2,14 @@
  * The walk down the three trees of a trace, sixteen ways at a time: what a provider shows at a place, and which child a
  * challenger picks. The contract (contracts/dispute/Descent.sol) follows the same places; it is told nothing here.
  */
-import { type HashFunction, hashLeafData, hashPair, positionNode, sealRoot } from '@assay/engine';
+import {
+  type HashFunction,
+  hashLeafData,
+  nodeTop,
+  parentNodes,
+  positionNode,
+  sealRoot,
+} from '@assay/engine';
 import { fromHex, type Hex, toHex } from '@assay/protocol';
 import { sameBytes, type TraceSource } from '../dispute/source.js';
 
@@ -82,7 +89,7 @@ export async function firstDifference(
 export function openPlace(place: Place, shown: Reveal, hash: HashFunction): Place {
   if (place.level !== SEALED) return place;
   const height = heightOf(Number(shown.count));
-  const top = foldNodes(shown.children.map(fromHex), hash);
+  const top = nodeTop(shown.children.map(fromHex), hash);
   return { ...place, node: toHex(top), count: shown.count, level: height, index: 0n };
 }
 
@@ -116,7 +123,7 @@ async function nodesOfTree(
 }
 
 /** Level and first index of what is shown below a node. */
-function belowOf(at: { readonly level: number; readonly index: bigint }) {
+export function belowOf(at: { readonly level: number; readonly index: bigint }) {
   const steps = Math.min(at.level, STEP_LEVELS);
   return { level: at.level - steps, first: Number(at.index) * 2 ** steps };
 }
@@ -128,24 +135,8 @@ function nodesAt(
   hash: HashFunction,
 ): readonly Uint8Array[] {
   let nodes = leaves;
-  for (let height = 0; height < level; height++) nodes = parentsOf(nodes, hash);
+  for (let height = 0; height < level; height++) nodes = parentNodes(nodes, hash);
   return nodes;
-}
-
-function foldNodes(children: readonly Uint8Array[], hash: HashFunction): Uint8Array {
-  let nodes = children;
-  while (nodes.length > 1) nodes = parentsOf(nodes, hash);
-  return nodes[0]!;
-}
-
-/** One level up: an odd last node moves up. */
-function parentsOf(nodes: readonly Uint8Array[], hash: HashFunction): Uint8Array[] {
-  const above: Uint8Array[] = [];
-  for (let i = 0; i < nodes.length; i += 2) {
-    const right = nodes[i + 1];
-    above.push(right === undefined ? nodes[i]! : hashPair(nodes[i]!, right, hash));
-  }
-  return above;
 }
 
 /** Levels above the leaves: ceil(log2(count)). */
@@ -157,4 +148,4 @@ function heightOf(count: number): number {
 
 /** The sealed root of what was shown; the court compares it with the committed one. */
 export const sealedRoot = (shown: Reveal, hash: HashFunction): Hex =>
-  toHex(sealRoot(Number(shown.count), foldNodes(shown.children.map(fromHex), hash), hash));
+  toHex(sealRoot(Number(shown.count), nodeTop(shown.children.map(fromHex), hash), hash));

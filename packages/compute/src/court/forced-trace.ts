@@ -16,7 +16,7 @@ import {
 import { fromHex, type Hex } from '@assay/protocol';
 import { type Seal, sameBytes, type TraceSource, type TreeName } from '../dispute/source.js';
 import type { Dispute } from './claim.js';
-import type { Place } from './descent.js';
+import { belowOf, type Place } from './descent.js';
 
 /** Nodes that a provider showed, and the state of the dispute after that. */
 export type ShownNodes = {
@@ -135,8 +135,6 @@ function ownNodes(own: Trace, name: TreeName, hash: HashFunction): readonly Uint
     : [];
 }
 
-const STEP_LEVELS = 4;
-
 /** Levels of a tree, leaves first; nodes beyond the leaves that one has oneself may be unknown. */
 class PartialTree {
   readonly #count: number;
@@ -166,10 +164,8 @@ class PartialTree {
 
   /** The nodes shown below `place`, and what follows from them up to it. */
   put(place: Place, children: readonly Uint8Array[]): void {
-    const steps = Math.min(place.level, STEP_LEVELS);
-    let first = Number(place.index) * 2 ** steps;
+    let { level, first } = belowOf(place);
     let count = children.length;
-    let level = place.level - steps;
     children.forEach((node, i) => {
       this.#levels[level]![first + i] = node;
     });

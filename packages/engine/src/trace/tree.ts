@@ -8,7 +8,7 @@ const NODE_PREFIX = 1;
 const HASH_SIZE = 32;
 
 /** One level up: an odd last node moves up alone. */
-function parents(level: readonly Uint8Array[], hash: HashFunction): Uint8Array[] {
+export function parentNodes(level: readonly Uint8Array[], hash: HashFunction): Uint8Array[] {
   const above: Uint8Array[] = [];
   const pair = new Uint8Array(1 + 2 * HASH_SIZE);
   pair[0] = NODE_PREFIX;
@@ -33,7 +33,7 @@ export function nodeRoot(nodes: readonly Uint8Array[], hash: HashFunction): Uint
 /** What {@link nodeRoot} seals: the hash above all nodes. */
 export function nodeTop(nodes: readonly Uint8Array[], hash: HashFunction): Uint8Array {
   let level = nodes;
-  while (level.length > 1) level = parents(level, hash);
+  while (level.length > 1) level = parentNodes(level, hash);
   return level[0] ?? new Uint8Array(32);
 }
 
@@ -53,7 +53,7 @@ export function provePath(
   while (level.length > 1) {
     if (low % 2 === 1) path.push(level[--low]!);
     if (high % 2 === 1 && high < level.length) path.push(level[high++]!);
-    level = parents(level, hash);
+    level = parentNodes(level, hash);
     low /= 2;
     high = Math.ceil(high / 2);
   }
@@ -82,7 +82,7 @@ export function foldRun(
     }
     if (high % 2 === 1 && high < width) level.push(tree.path[used++]!);
     if (used > tree.path.length) return undefined;
-    level = parents(level, hash);
+    level = parentNodes(level, hash);
     low /= 2;
     width = Math.ceil(width / 2);
   }

@@ -2,7 +2,6 @@
  * The provider's duty in court: whenever a dispute against it waits for an answer, it answers from the trace of the
  * receipt that it signed. An honest provider needs nothing else to be safe.
  */
-import { hash } from 'node:crypto';
 import {
   answerDispute,
   beginPlace,
@@ -18,6 +17,7 @@ import { type Hex, type ReceiptEnvelope, toHex } from '@assay/protocol';
 import type { ChainAccess } from '../chain-access.js';
 import type { Logger } from '../log.js';
 import { type CourtFollower, followCourt } from './court-follower.js';
+import { sha256 } from './sha256.js';
 
 export type DefenderOptions = {
   readonly access: ChainAccess;
@@ -29,8 +29,6 @@ export type DefenderOptions = {
 };
 
 export type Defender = { readonly stop: () => Promise<void> };
-
-export const sha256 = (bytes: Uint8Array): Uint8Array => hash('sha256', bytes, 'buffer');
 
 export function startDefender(options: DefenderOptions): Defender {
   let follower: CourtFollower | undefined;

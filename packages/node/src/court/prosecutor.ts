@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import {
   askAgain,
+  belowOf,
   chooseNode,
   claimOf,
   clockEnds,
@@ -27,7 +28,7 @@ import type { TransactionReceipt } from 'viem';
 import type { ChainAccess } from '../chain-access.js';
 import type { Logger } from '../log.js';
 import { followCourt, type OpenDispute, type VerdictRecord } from './court-follower.js';
-import { sha256 } from './defender.js';
+import { sha256 } from './sha256.js';
 import type { TraceHost } from './trace-host.js';
 import type { Finding } from './trace-messages.js';
 import { tracePeer } from './trace-peer.js';
@@ -198,12 +199,9 @@ async function proveShown(options: ProsecutorOptions, turn: Turn): Promise<void>
 function childTowards(place: Place, wanted: Goal['leaf']): number | undefined {
   if (wanted === undefined) return undefined;
   const goal = [wanted.t, wanted.node, wanted.index][place.tree]!;
-  const steps = Math.min(place.level, STEP_LEVELS);
-  return Math.floor(goal / 2 ** (place.level - steps)) - Number(place.index) * 2 ** steps;
+  const { level, first } = belowOf(place);
+  return Math.floor(goal / 2 ** level) - first;
 }
-
-/** Levels between a node and what is shown below it. */
-const STEP_LEVELS = 4;
 
 /** A chain where nothing happens shows an old time; the next block will have about ours. */
 async function chainTime(access: ChainAccess): Promise<bigint> {

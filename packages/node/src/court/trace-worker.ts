@@ -2,7 +2,6 @@
  * The thread that makes traces. Nothing is traced on the honest path: a trace is computed when somebody asks, kept
  * while it may be asked about again, and then forgotten.
  */
-import { hash } from 'node:crypto';
 import { parentPort, workerData } from 'node:worker_threads';
 import {
   decodeEnvelope,
@@ -21,6 +20,7 @@ import { createRowHasher, type EngineModel, type Trace, traceOf, wasmPass } from
 import { openModelFile } from '@assay/model';
 import { AssayError, decodeJson, fromHex, type ReceiptEnvelope, traceKey } from '@assay/protocol';
 import { openFileSource } from '../file-source.js';
+import { sha256 } from './sha256.js';
 import type {
   Finding,
   TraceAnswer,
@@ -35,7 +35,6 @@ const TRACES_MAX = 4;
 
 const port = parentPort!;
 const report = (message: TraceReport): void => port.postMessage(message);
-const sha256 = (bytes: Uint8Array): Uint8Array => hash('sha256', bytes, 'buffer');
 const rowHasher = createRowHasher();
 
 type Bench = { readonly model: EngineModel; readonly trees: ModelTrees };

@@ -2,20 +2,13 @@
  * Ways in which a provider cheats, for demonstrations and tests on private networks. Each makes a disguise: what the
  * provider sends instead of the truth, and what it says of its trace when it is asked.
  */
-import { hash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Generate, TraceSource } from '@assay/compute';
-import {
-  exportGguf,
-  leavesRoot,
-  nodeRoot,
-  rowLayout,
-  traceRoot,
-  type W8Matrix,
-} from '@assay/engine';
+import { type Generate, lyingSource, type TraceSource } from '@assay/compute';
+import { exportGguf, rowLayout, type W8Matrix } from '@assay/engine';
 import { openModelFile } from '@assay/model';
 import type { ReceiptEnvelope } from '@assay/protocol';
+import { sha256 } from '../court/sha256.js';
 import { startTraceHost, type TraceHost } from '../court/trace-host.js';
 import { type EngineHost, startEngine } from '../engine/engine-host.js';
 import type { Disguise } from '../roles/provider.js';
@@ -78,8 +71,6 @@ const otherSeed =
 
 // TRACES
 
-const sha256 = (bytes: Uint8Array): Uint8Array => hash('sha256', bytes, 'buffer');
-
 /** Changes one activation of a feed-forward in the middle of the model, and hashes everything above it anew. */
 function flipActivation({ modelPath }: { readonly modelPath: string }): Disguise {
   const { model } = openModelFile(readFileSync(modelPath));
@@ -90,43 +81,13 @@ function flipActivation({ modelPath }: { readonly modelPath: string }): Disguise
     const { job, receipt } = envelope;
     const shape = { ...job, outputCount: receipt.outputCount, controlled: false };
     const { factLeaves } = rowLayout(model.graph, shape, { t, node });
-    return withLie(honest, {
-      t,
-      node,
-      change: (leaves) => {
-        const changed = leaves.map((leaf) => leaf.slice());
-        changed[factLeaves]![1]! ^= 1;
-        return changed;
-      },
-    });
+    const flip = (leaves: Uint8Array[]): Uint8Array[] => {
+      leaves[factLeaves]![1]! ^= 1;
+      return leaves;
+    };
+    return lyingSource(honest, { t, node, change: flip }, sha256);
   };
   return { trace };
-}
-
-type Lie = {
-  readonly t: number;
-  readonly node: number;
-  readonly change: (leaves: readonly Uint8Array[]) => readonly Uint8Array[];
-};
-
-/** A trace with another row in one place and right hashes above it. */
-function withLie(honest: TraceSource, { t, node, change }: Lie): TraceSource {
-  const leaves = async (at: number, row: number) => {
-    const right = await honest.leaves(at, row);
-    return at === t && row === node ? change(right) : right;
-  };
-  const rows = async (at: number) => {
-    const right = await honest.rows(at);
-    if (at !== t) return right;
-    const root = leavesRoot(await leaves(t, node), sha256);
-    return right.map((one, row) => (row === node ? root : one));
-  };
-  const positions = async () => {
-    const right = await honest.positions();
-    const root = nodeRoot(await rows(t), sha256);
-    return right.map((one, at) => (at === t ? { ...one, root } : one));
-  };
-  return { positions, rows, leaves, root: async () => traceRoot(await positions(), sha256) };
 }
 
 // OTHER MODELS

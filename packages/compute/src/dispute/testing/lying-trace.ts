@@ -7,7 +7,7 @@ import {
   type Trace,
   traceRoot,
 } from '@assay/engine';
-import type { TraceSource } from '../source.js';
+import { sourceOf, type TraceSource } from '../source.js';
 
 export type Lie = {
   readonly t: number;
@@ -17,19 +17,31 @@ export type Lie = {
 };
 
 /** The trace with lies in place of some rows. */
-export function lyingTrace(trace: Trace, lies: readonly Lie[], hash: HashFunction): TraceSource {
-  const changed = new Map<string, readonly Uint8Array[]>();
-  const rows = new Map<number, Uint8Array[]>();
-  for (const { t, node, change } of lies) {
-    const key = `${t} ${node}`;
-    const before = changed.get(key) ?? trace.leaves(t, node);
-    changed.set(key, change(before.map((leaf) => leaf.slice())));
-    const roots = rows.get(t) ?? [...trace.rows(t)];
-    roots[node] = leavesRoot(changed.get(key)!, hash);
-    rows.set(t, roots);
-  }
-  const leaves = (t: number, node: number) => changed.get(`${t} ${node}`) ?? trace.leaves(t, node);
-  return sourceFrom({ trace, rows, leaves, hash });
+export const lyingTrace = (trace: Trace, lies: readonly Lie[], hash: HashFunction): TraceSource =>
+  lies.reduce((source, lie) => lyingSource(source, lie, hash), sourceOf(trace));
+
+/** A source with another row in one place and right hashes above it. */
+export function lyingSource(
+  honest: TraceSource,
+  { t, node, change }: Lie,
+  hash: HashFunction,
+): TraceSource {
+  const leaves = async (at: number, row: number) => {
+    const right = await honest.leaves(at, row);
+    return at === t && row === node ? change(right.map((leaf) => leaf.slice())) : right;
+  };
+  const rows = async (at: number) => {
+    const right = await honest.rows(at);
+    if (at !== t) return right;
+    const root = leavesRoot(await leaves(t, node), hash);
+    return right.map((one, row) => (row === node ? root : one));
+  };
+  const positions = async () => {
+    const right = await honest.positions();
+    const root = nodeRoot(await rows(t), hash);
+    return right.map((one, at) => (at === t ? { ...one, root } : one));
+  };
+  return { positions, rows, leaves, root: async () => traceRoot(await positions(), hash) };
 }
 
 /** The trace with other rows at a position: too many, too few, or any others. */
@@ -38,7 +50,12 @@ export function lyingRows(
   t: number,
   { rows, hash }: { readonly rows: readonly Uint8Array[]; readonly hash: HashFunction },
 ): TraceSource {
-  return sourceFrom({ trace, rows: new Map([[t, rows]]), leaves: trace.leaves, hash });
+  const root = nodeRoot(rows, hash);
+  const positions = trace.positions.map((one, at) => (at === t ? { ...one, root } : one));
+  return {
+    ...lyingPositions(trace, positions, hash),
+    rows: async (at) => (at === t ? rows : trace.rows(at)),
+  };
 }
 
 /** The trace with other positions: too many, too few, or with other salts. */
@@ -52,21 +69,3 @@ export const lyingPositions = (
   rows: async (t) => trace.rows(t),
   leaves: async (t, node) => trace.leaves(t, node),
 });
-
-function sourceFrom(options: {
-  readonly trace: Trace;
-  readonly rows: ReadonlyMap<number, readonly Uint8Array[]>;
-  readonly leaves: Trace['leaves'];
-  readonly hash: HashFunction;
-}): TraceSource {
-  const { trace, rows, leaves, hash } = options;
-  const positions = trace.positions.map((position, t) => {
-    const changed = rows.get(t);
-    return changed === undefined ? position : { ...position, root: nodeRoot(changed, hash) };
-  });
-  return {
-    ...lyingPositions(trace, positions, hash),
-    rows: async (t) => rows.get(t) ?? trace.rows(t),
-    leaves: async (t, node) => leaves(t, node),
-  };
-}
