@@ -77,7 +77,7 @@ export async function playDispute(
   tell: (event: DemoEvent) => void,
 ): Promise<DemoResult> {
   const home = openHome(mkdtempSync(join(tmpdir(), 'assay-demo-')));
-  const log = createLog('demo');
+  const log = createLog('demo', 'error');
   const supervisor = createSupervisor({ home, log, nowMs: Date.now });
   const closers: (() => Promise<void>)[] = [];
   const startedMs = Date.now();
