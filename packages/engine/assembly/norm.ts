@@ -8,7 +8,7 @@ import { isPairShift, joinPair, lowHalves } from './vectors';
 const WIDTH_UNCLAMPED: usize = 8192;
 
 /** OR of |h| over an int32 row whose length is a multiple of 4. */
-function magnitude(h: usize, width: usize): i64 {
+export function magnitude(h: usize, width: usize): i64 {
   let seen = i32x4.splat(0);
   for (const end = h + (width << 2); h < end; h += 16) seen = v128.or(seen, i32x4.abs(v128.load(h)));
   seen = v128.or(seen, v128.shuffle<i32>(seen, seen, 2, 3, 0, 1));
@@ -16,7 +16,7 @@ function magnitude(h: usize, width: usize): i64 {
 }
 
 /** Sum of R(h, sh)^2, below 2^62 for width <= 2^14. `sh` is at most 7, for h has 31 bits. */
-function squares(h: usize, width: usize, sh: i64): i64 {
+export function squares(h: usize, width: usize, sh: i64): i64 {
   let sum = i64x2.splat(0);
   for (const end = h + (width << 2); h < end; h += 16) {
     const x = v128.load(h);

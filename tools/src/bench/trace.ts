@@ -8,7 +8,6 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { reexecute } from '@assay/compute';
 import {
-  createRowHasher,
   createWasmBackend,
   type EngineModel,
   loadGgufModel,
@@ -80,8 +79,6 @@ function medianTimes<Name extends string>(
   return Object.fromEntries(names.map((name) => [name, median(name)])) as Record<Name, number>;
 }
 
-const rowHasher = createRowHasher();
-
 function runTrace(model: EngineModel, tokens: readonly number[]): void {
   const job: TraceJob = {
     inputCount: INPUT_TOKENS,
@@ -92,7 +89,7 @@ function runTrace(model: EngineModel, tokens: readonly number[]): void {
   if (tracePositions(job) !== tokens.length) throw new Error('the job is not that of the tokens');
   const pass = wasmPass(model, tokens);
   const hash = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest();
-  traceOf({ model, job, pass, traceKey: new Uint8Array(32), hash, rowHasher });
+  traceOf({ model, job, pass, traceKey: new Uint8Array(32), hash });
   pass.dispose?.();
 }
 

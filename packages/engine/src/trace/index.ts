@@ -3,7 +3,6 @@ export * from './facts.js';
 export * as traceFormulas from './formulas.js';
 export * from './layout.js';
 export * from './reference-pass.js';
-export { createRowHasher, type RowHasher } from './row-hasher.js';
 export { A16_OFFSET, encodeElements } from './row-leaves.js';
 export { dotRow, mixBlock } from './row-partials.js';
 export type { PassValues, TraceRow } from './row-reader.js';

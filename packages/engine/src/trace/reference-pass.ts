@@ -5,12 +5,15 @@
 import type { EngineModel } from '../engine-model.js';
 import { opDefinition } from '../op-table.js';
 import { runNode, type Value } from '../reference/session.js';
+import type { TraceJob } from './layout.js';
 import type { PassValues, TraceRow } from './row-reader.js';
 
 /** Computes the values of a position; positions up to the first not yet computed may be asked for. */
 export type TracePass = {
   /** Values at `t`, of `nodeCount` nodes; valid until the next call. */
   readonly position: (t: number, nodeCount: number) => PassValues;
+  /** The root over the rows of position `t`, of a pass that makes it sooner than leaf by leaf. */
+  readonly root?: (t: number, job: TraceJob) => Uint8Array;
   /** Frees what the pass holds; it must not be used afterwards. */
   readonly dispose?: () => void;
 };

@@ -4,6 +4,7 @@
  * module of its own (`assembly/trace`), so that the module that serves tokens carries nothing of it.
  */
 import type { EngineModel } from '../engine-model.js';
+import type { Graph } from '../graph.js';
 import { EXP2_HIGH, EXP2_LOW } from '../tables.js';
 import { decodeBase64 } from '../wasm/kernels.js';
 import type { Machine } from '../wasm/machine.js';
@@ -30,6 +31,9 @@ export type RowPlace = {
 };
 
 export type TraceKernel = {
+  readonly module: TraceModule;
+  /** Memory of attention: where its inputs are set and its results lie. */
+  readonly areas: AttentionAreas;
   /** Tensors that only {@link TraceKernel.attention} gives, by the node of the mix that they belong to. */
   readonly fused: ReadonlyMap<number, { readonly mix: number; readonly is: 'scores' | 'weights' }>;
   readonly attention: (mix: number, place: RowPlace) => HeadsAttention;
@@ -41,14 +45,29 @@ export type TraceKernel = {
   readonly quantiseSums: (sums: number, width: number) => { values: Int32Array; shift: number };
 };
 
-type Exports = {
+/** What the module exports; all numbers are addresses, sizes and counts (`assembly/trace`). */
+export type TraceModule = {
+  readonly describe: (scribe: number, steps: number, first: number, end: number) => number;
+  readonly addBytes: (scribe: number, size: number, leafBytes: number) => void;
+  readonly addElements: (scribe: number, count: number, isWords: number, leafBytes: number) => void;
+  readonly endRow: (scribe: number, nodes: number) => void;
+  readonly endLeaves: (hasher: number) => void;
+  readonly foldTrees: (
+    hasher: number,
+    trees: number,
+    treeCount: number,
+    seals: number,
+    roots: number,
+  ) => void;
+  readonly hasherSize: () => number;
+  readonly startHasher: (hasher: number) => void;
   readonly traceHead: (...addressesAndSizes: readonly number[]) => void;
   readonly splitPart: (...addressesAndSizes: readonly number[]) => void;
   readonly quantiseSums: (sums: number, width: number, out: number) => number;
 };
 
 /** Tensors of one attention. */
-type Attention = {
+export type Attention = {
   readonly query: number;
   readonly keys: number;
   readonly values: number;
@@ -62,7 +81,7 @@ export function createTraceKernel(machine: Machine, model: EngineModel): TraceKe
   compiled.module ??= new WebAssembly.Module(decodeBase64(TRACE_BASE64));
   const { memory } = machine.arena;
   const instance = new WebAssembly.Instance(compiled.module, { env: { memory } });
-  const kernel = instance.exports as unknown as Exports;
+  const kernel = instance.exports as unknown as TraceModule;
   const attentions = attentionsOf(model);
   const areas = layAreas(machine, model);
   const fused = new Map<number, { mix: number; is: 'scores' | 'weights' }>();
@@ -72,6 +91,8 @@ export function createTraceKernel(machine: Machine, model: EngineModel): TraceKe
     fused.set(softmax.output, { mix, is: 'weights' });
   }
   return {
+    module: kernel,
+    areas,
     fused,
     attention: (mix, place) => attend({ machine, kernel, areas }, attentions.get(mix)!, place),
     partsOf(total, { sums, rows }) {
@@ -94,13 +115,14 @@ export function createTraceKernel(machine: Machine, model: EngineModel): TraceKe
 }
 
 /** Softmax and scores of a mix. */
-function chainOf({ graph }: EngineModel, mix: number) {
+export function chainOf({ graph }: EngineModel, mix: number) {
   const nodeOf = (tensor: number) => graph.nodes[tensor - 1]!;
   const softmax = nodeOf(graph.nodes[mix]!.inputs[0]!);
   return { softmax, scores: nodeOf(softmax.inputs[0]!) };
 }
 
-function attentionsOf(model: EngineModel): ReadonlyMap<number, Attention> {
+/** The attentions of a graph by the node of their mix. */
+export function attentionsOf(model: EngineModel): ReadonlyMap<number, Attention> {
   const found = new Map<number, Attention>();
   for (const [mix, { op, inputs }] of model.graph.nodes.entries()) {
     if (op !== 'mix') continue;
@@ -111,12 +133,18 @@ function attentionsOf(model: EngineModel): ReadonlyMap<number, Attention> {
   return found;
 }
 
+/** True if attention reads the tensor as values, which lie two positions side by side. */
+export const readsAsValues = (graph: Graph, tensor: number): boolean =>
+  graph.nodes.some(({ op, inputs }) => op === 'mix' && inputs[1] === tensor);
+
 /** Bytes of the two records that head the areas: AttentionShape, AttentionScratch. */
 const RECORD_BYTES = 64;
+/** Bytes of what one head gives besides rows (HeadTrace). */
+const HEAD_TRACE_BYTES = 32;
 /** Vectors are written whole. */
 const SLACK_BYTES = 64;
 
-type Areas = ReturnType<typeof layAreas>;
+export type AttentionAreas = ReturnType<typeof layAreas>;
 
 /** Memory of one head, and of the widest row that anything here writes. */
 function layAreas({ arena }: Machine, model: EngineModel) {
@@ -129,7 +157,7 @@ function layAreas({ arena }: Machine, model: EngineModel) {
   const areas = {
     shape: area(RECORD_BYTES),
     scratch: area(RECORD_BYTES),
-    result: area(RECORD_BYTES),
+    results: area(heads * HEAD_TRACE_BYTES),
     pages: area((4 * positions) / PAGE_POSITIONS),
     tables: area(4 * (EXP2_HIGH.length + EXP2_LOW.length)),
     query: area(4 * padded),
@@ -137,6 +165,7 @@ function layAreas({ arena }: Machine, model: EngineModel) {
     weights: area(8 * positions),
     planes: area(6 * positions),
     sums: area(8 * padded),
+    totals: area(8 * padded),
     weightsOut: area(heads * 4 * positions),
     partials: area(heads * pageSums),
     out: area(Math.max(rowBytes, partBytes)),
@@ -164,7 +193,7 @@ function rowSizes({ graph }: EngineModel): { rowBytes: number; partBytes: number
 }
 
 function attend(
-  { machine, kernel, areas }: { machine: Machine; kernel: Exports; areas: Areas },
+  { machine, kernel, areas }: { machine: Machine; kernel: TraceModule; areas: AttentionAreas },
   { query, keys, values, scaleQ24 }: Attention,
   { t, row, pages }: RowPlace,
 ): HeadsAttention {
@@ -191,9 +220,10 @@ function attend(
       ...[areas.shape, areas.scratch, areas.pages, areas.tables],
       ...[count, sharedHead(h, heads, valuePlace.heads)],
       ...[queries.block + 2 * at * padded, words[queries.exponents / 4 + at]!, headSize],
-      ...[areas.weightsOut + 4 * stride * h, areas.partials + h * partBytes, areas.result],
+      ...[areas.weightsOut + 4 * stride * h, areas.partials + h * partBytes],
+      ...[areas.totals, areas.results],
     );
-    results.push({ exponent: words[areas.result / 4]!, sum: wides[areas.result / 8 + 1]! });
+    results.push({ exponent: words[areas.results / 4]!, sum: wides[areas.results / 8 + 1]! });
   }
   // One copy for all heads: arrays of their own cost more than what they hold.
   const copy = (from: number) => words.slice(from / 4, from / 4 + heads * stride);

@@ -9,8 +9,7 @@ import type { EngineModel } from '../engine-model.js';
 import type { HashFunction } from '../merkle.js';
 import { rowCount, TRACE_POSITIONS_MAX, type TraceJob, tracePositions } from './layout.js';
 import type { TracePass } from './reference-pass.js';
-import type { RowHasher } from './row-hasher.js';
-import { rowLeaves, writeRow } from './row-leaves.js';
+import { rowLeaves } from './row-leaves.js';
 import { leafNodes, nodeRoot, positionNode, positionSalt } from './tree.js';
 
 /** A position as the trace commits to it. */
@@ -34,8 +33,6 @@ export type TraceOptions = {
   readonly traceKey: Uint8Array;
   /** SHA-256. */
   readonly hash: HashFunction;
-  /** Hashes whole positions, to the same roots: faster than leaf by leaf. */
-  readonly rowHasher?: RowHasher;
   /** Called with the share done, 0 to 1. */
   readonly onProgress?: (share: number) => void;
 };
@@ -68,19 +65,10 @@ export function traceOf(options: TraceOptions): Trace {
 
 /** Root over the rows of position `t`. */
 function positionRoot(options: TraceOptions, t: number): Uint8Array {
-  const { model, job, pass, hash, rowHasher } = options;
-  if (rowHasher === undefined) {
-    const rows = tracePosition(options, t).map((row) => leavesRoot(row, hash));
-    return nodeRoot(rows, hash);
-  }
-  const count = rowCount(model.graph, job, t);
-  const values = pass.position(t, count);
-  rowHasher.clear();
-  for (let node = 0; node < count; node++) {
-    writeRow({ model, job }, values, { node, sink: rowHasher });
-    rowHasher.endRow();
-  }
-  return rowHasher.root();
+  const { job, pass, hash } = options;
+  if (pass.root !== undefined) return pass.root(t, job);
+  const rows = tracePosition(options, t).map((row) => leavesRoot(row, hash));
+  return nodeRoot(rows, hash);
 }
 
 /** Every row of position `t` as leaves, in node order. */

@@ -4,21 +4,35 @@
  * gives what {@link referencePass} gives, bit for bit.
  */
 import type { EngineModel } from '../engine-model.js';
-import type { Graph } from '../graph.js';
 import { CHUNK_ROWS, createMachine, HEAD_ROWS, type Machine } from '../wasm/machine.js';
 import { PAGE_POSITIONS, paddedHead } from '../wasm/pages.js';
 import type { Place, PlaceOf } from '../wasm/places.js';
 import { type ColumnParts, createColumnParts } from './column-parts.js';
+import { type TraceJob, tracePositions } from './layout.js';
 import type { TracePass } from './reference-pass.js';
 import type { PassValues, TraceRow } from './row-reader.js';
-import { createTraceKernel, type HeadsAttention, type TraceKernel } from './trace-kernel.js';
+import { createScribe, type Scribe } from './scribe.js';
+import {
+  createTraceKernel,
+  type HeadsAttention,
+  readsAsValues,
+  type TraceKernel,
+} from './trace-kernel.js';
 
 /** Positions that one run of the machine computed. */
 type Held = {
   readonly from: number;
   readonly count: number;
   readonly wanted: boolean;
-  readonly logits: Int32Array;
+  /** Address of the rows of logits. */
+  readonly logits: number;
+};
+
+/** Roots of neighbouring positions. */
+type Described = {
+  readonly job: TraceJob;
+  readonly from: number;
+  readonly roots: readonly Uint8Array[];
 };
 
 /** One machine per model, and whose tensors it holds. */
@@ -26,6 +40,7 @@ type Shared = {
   readonly machine: Machine;
   readonly parts: ColumnParts;
   readonly kernel: TraceKernel;
+  readonly scribe: Scribe;
   owner: object | undefined;
 };
 
@@ -37,7 +52,8 @@ function sharedMachine(model: EngineModel): Shared {
   const machine = createMachine(model, { threads: 1, prefixCacheBytes: 0, keepsTensors: true });
   const kernel = createTraceKernel(machine, model);
   const parts = createColumnParts(machine, { model, kernel });
-  const shared = { machine, parts, kernel, owner: undefined };
+  const scribe = createScribe(machine, { model, kernel, parts });
+  const shared = { machine, parts, kernel, scribe, owner: undefined };
   machines.set(model, shared);
   return shared;
 }
@@ -51,46 +67,85 @@ function sharedMachine(model: EngineModel): Shared {
  * const trace = traceOf({ model, job, pass, traceKey, hash: sha256 });
  */
 export function wasmPass(model: EngineModel, tokens: readonly number[]): TracePass {
-  const shared = sharedMachine(model);
-  const { machine, parts, kernel } = shared;
-  const pages = Array.from({ length: Math.ceil(tokens.length / PAGE_POSITIONS) }, () =>
-    machine.pages.takePage(),
-  );
-  const kept = new Map<number, (readonly TraceRow[])[]>();
-  model.graph.tensors.forEach((tensor, index) => {
-    if (tensor.kept) kept.set(index, []);
-  });
-  const owner = {};
-  let held: Held | undefined;
-  let computed = 0;
-  /** Computes position `t`, with those after it if it is the next of a first pass. */
-  const run = (t: number, wanted: boolean): Held => {
-    const most = t === computed ? (wanted ? HEAD_ROWS : CHUNK_ROWS) : 1;
-    const count = Math.min(most, tokens.length - t);
-    const chunk = { tokens: tokens.slice(t, t + count), position: t, pages };
-    const { logits } = machine.run([{ ...chunk, wantedCount: wanted ? count : 0 }], 'logits');
-    shared.owner = owner;
-    computed = Math.max(computed, t + count);
-    const now = { from: t, count, wanted, logits };
-    const reader = createReader(model, machine, { pages, parts, kernel, held: now });
-    for (let row = 0; row < count; row++) {
-      for (const [tensor, rows] of kept) rows[t + row] = reader.kept(tensor, t + row);
-    }
-    return now;
-  };
-  return {
-    position(t, nodeCount) {
-      const wanted = nodeCount === model.graph.nodes.length;
-      const isHeld = shared.owner === owner && holds(held, t, wanted);
-      const now = isHeld ? held! : run(t, wanted);
-      held = now;
-      return passValues(createReader(model, machine, { pages, parts, kernel, held: now }), kept, t);
-    },
-    dispose() {
-      for (const page of pages.splice(0)) machine.pages.givePage(page);
-    },
-  };
+  return new WasmPass(model, tokens);
 }
+
+class WasmPass implements TracePass {
+  readonly #model: EngineModel;
+  readonly #tokens: readonly number[];
+  readonly #shared: Shared;
+  readonly #pages: number[];
+  /** Rows of kept tensors that were read, by tensor and position. */
+  readonly #kept = new Map<number, (readonly TraceRow[])[]>();
+  #held: Held | undefined;
+  #computed = 0;
+  /** Roots of the positions that were described last, and of which job. */
+  #roots: Described | undefined;
+
+  constructor(model: EngineModel, tokens: readonly number[]) {
+    this.#model = model;
+    this.#tokens = tokens;
+    this.#shared = sharedMachine(model);
+    const { pages } = this.#shared.machine;
+    const pageCount = Math.ceil(tokens.length / PAGE_POSITIONS);
+    this.#pages = Array.from({ length: pageCount }, () => pages.takePage());
+  }
+
+  position(t: number, nodeCount: number): PassValues {
+    const { graph } = this.#model;
+    const wanted = nodeCount === graph.nodes.length;
+    const isHeld = this.#shared.owner === this && holds(this.#held, t, wanted);
+    // The next positions of a first pass will be asked for, too.
+    const most = t === this.#computed ? rowsOf(wanted) : 1;
+    const held = isHeld ? this.#held! : this.#run(t, wanted, most);
+    return this.#values(held, t);
+  }
+
+  root(t: number, job: TraceJob): Uint8Array {
+    const known = this.#roots;
+    if (known?.job === job && t >= known.from && t < known.from + known.roots.length)
+      return known.roots[t - known.from]!;
+    const firstWanted = job.inputCount - 1;
+    const wanted = t >= firstWanted;
+    const end = wanted ? tracePositions(job) : firstWanted;
+    // Room first: memory that grows takes no views with it.
+    this.#shared.scribe.makeRoom(job, end - 1);
+    const held = this.#run(t, wanted, Math.min(rowsOf(wanted), end - t));
+    const roots = this.#shared.scribe.roots(job, {
+      ...{ from: t, count: held.count, pages: this.#pages },
+      valuesAt: (position) => this.#values(held, position),
+    });
+    this.#roots = { job, from: t, roots };
+    return roots[0]!;
+  }
+
+  dispose(): void {
+    for (const page of this.#pages.splice(0)) this.#shared.machine.pages.givePage(page);
+  }
+
+  /** Computes at most `most` positions from `t` on. */
+  #run(t: number, wanted: boolean, most: number): Held {
+    const { machine } = this.#shared;
+    const count = Math.min(most, this.#tokens.length - t);
+    const tokens = this.#tokens.slice(t, t + count);
+    const chunk = { tokens, position: t, pages: this.#pages, wantedCount: wanted ? count : 0 };
+    const { logits } = machine.run([chunk], 'logits');
+    this.#shared.owner = this;
+    this.#computed = Math.max(this.#computed, t + count);
+    this.#held = { from: t, count, wanted, logits: logits.byteOffset };
+    return this.#held;
+  }
+
+  #values(held: Held, t: number): PassValues {
+    const { machine, parts, kernel } = this.#shared;
+    const options = { pages: this.#pages, parts, kernel, held };
+    const reader = createReader(this.#model, machine, options);
+    return passValues(reader, this.#kept, t);
+  }
+}
+
+/** Rows that are computed together. */
+const rowsOf = (wanted: boolean): number => (wanted ? HEAD_ROWS : CHUNK_ROWS);
 
 const holds = (held: Held | undefined, t: number, wanted: boolean): boolean =>
   held !== undefined && t >= held.from && t < held.from + held.count && (held.wanted || !wanted);
@@ -98,11 +153,16 @@ const holds = (held: Held | undefined, t: number, wanted: boolean): boolean =>
 /** Values of one position, each read once. */
 function passValues(
   reader: Reader,
-  kept: ReadonlyMap<number, readonly (readonly TraceRow[])[]>,
+  keptRows: Map<number, (readonly TraceRow[])[]>,
   t: number,
 ): PassValues {
   const rows = new Map<number, readonly TraceRow[]>();
-  const keptAt = (tensor: number, position: number) => kept.get(tensor)![position]!;
+  const keptAt = (tensor: number, position: number): readonly TraceRow[] => {
+    const known = keptRows.get(tensor) ?? [];
+    keptRows.set(tensor, known);
+    known[position] ??= reader.kept(tensor, position);
+    return known[position]!;
+  };
   const attentions = new Map<number, HeadsAttention>();
   const attention = (node: number): HeadsAttention => {
     const known = attentions.get(node) ?? reader.attention(node, t);
@@ -110,7 +170,7 @@ function passValues(
     return known;
   };
   const read = (index: number): readonly TraceRow[] => {
-    if (kept.has(index)) return keptAt(index, t);
+    if (reader.isKept(index)) return keptAt(index, t);
     const fused = reader.fused(index);
     if (fused === undefined) return reader.tensor(index, t);
     return attention(fused.mix)[fused.is];
@@ -143,7 +203,6 @@ function createReader(
   const { buffer } = machine.arena.memory;
   const words = new Int32Array(buffer);
   const halves = new Int16Array(buffer);
-  const isValues = (tensor: number) => readsAsValues(graph, tensor);
   const read: Readers = {
     residual: ({ block, width }, row) => [
       rowOf(words.subarray(block / 4 + row * width, block / 4 + (row + 1) * width), 0),
@@ -174,11 +233,15 @@ function createReader(
     },
   };
   return {
+    isKept: (tensor: number) => graph.tensors[tensor]!.kept,
     kept(tensor: number, position: number): readonly TraceRow[] {
       const place = machine.places.get(tensor) as PlaceOf<'kept'>;
       const page = pages[Math.floor(position / PAGE_POSITIONS)]! + place.offset;
       const slot = position % PAGE_POSITIONS;
-      return keptRows({ words, halves }, { ...place, page, slot, interleaved: isValues(tensor) });
+      return keptRows(
+        { words, halves },
+        { ...place, page, slot, interleaved: readsAsValues(graph, tensor) },
+      );
     },
     /** What the machine computes inside one instruction: scores, weights, sums of the mix at `node`. */
     attention: (node: number, t: number): HeadsAttention =>
@@ -188,7 +251,7 @@ function createReader(
       if (index === 0) throw new Error('invariant broken: no op of a trace reads tokens as a row');
       if (index === graph.nodes.at(-1)!.output) {
         const size = model.config.vocabularySize;
-        return [rowOf(held.logits.subarray(row * size, (row + 1) * size), 0)];
+        return [rowOf(new Int32Array(buffer, held.logits + 4 * size * row, size), 0)];
       }
       const place = machine.places.get(index)!;
       return (read[place.kind as ReadKind] as (place: Place, row: number) => TraceRow[])(
@@ -217,10 +280,6 @@ const rowOf = (values: TraceRow['values'], exponent: number): TraceRow => ({
   exponent,
   sum: 0n,
 });
-
-/** True if attention reads the tensor as values, which lie two positions side by side. */
-const readsAsValues = (graph: Graph, tensor: number): boolean =>
-  graph.nodes.some(({ op, inputs }) => op === 'mix' && inputs[1] === tensor);
 
 /** Rows of one position of a kept tensor (assembly/heads.ts). */
 function keptRows(

@@ -74,8 +74,8 @@ export type Machine = {
   run(chunks: readonly Chunk[], output: PassOutput): PassResult;
   /** Adds an instruction that passes have no use for; its address. */
   addProgram(instruction: Int32Array): number;
-  /** Runs such an instruction for one row, on this thread. */
-  runProgram(program: number): void;
+  /** Runs such an instruction for so many rows, on this thread. */
+  runProgram(program: number, rows: number): void;
   /** Ends the workers; the machine goes on with one thread. */
   dispose(): void;
 };
@@ -132,8 +132,8 @@ export function createMachine(
       arena.words().set(encodeInstruction('end', {}), (program + INSTRUCTION_BYTES) / 4);
       return program;
     },
-    runProgram(program) {
-      writeFrame(arena, call, { rows: 1, wanted: 0, hiddenOnly: 0 });
+    runProgram(program, rows) {
+      writeFrame(arena, call, { rows, wanted: 0, hiddenOnly: 0 });
       kernels.call(call.meeting, program, call.frame, 1);
     },
     threadCount() {

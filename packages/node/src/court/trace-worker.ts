@@ -16,7 +16,7 @@ import {
   traceElement,
   traceJob,
 } from '@assay/compute';
-import { createRowHasher, type EngineModel, type Trace, traceOf, wasmPass } from '@assay/engine';
+import { type EngineModel, type Trace, traceOf, wasmPass } from '@assay/engine';
 import { openModelFile } from '@assay/model';
 import { AssayError, decodeJson, fromHex, type ReceiptEnvelope, traceKey } from '@assay/protocol';
 import { openFileSource } from '../file-source.js';
@@ -35,7 +35,6 @@ const TRACES_MAX = 4;
 
 const port = parentPort!;
 const report = (message: TraceReport): void => port.postMessage(message);
-const rowHasher = createRowHasher();
 
 type Bench = { readonly model: EngineModel; readonly trees: ModelTrees };
 
@@ -56,7 +55,6 @@ function traceFor({ model }: Bench, envelope: ReceiptEnvelope): Trace {
     pass,
     traceKey: fromHex(traceKey(salt)),
     hash: sha256,
-    rowHasher,
   });
   held.set(envelope.jobId, { trace, pass });
   for (const [jobId, { pass: oldest }] of held) {
