@@ -77,11 +77,14 @@ function inverseRoot(
 }
 
 /** 5.3 Every row of the matrix against `x`: per block an integer dot, times the block's scale, summed exactly. */
-export function matmul(matrix: W8Matrix, x: Row16): Row30 {
+export const matmul = (matrix: W8Matrix, x: Row16): Row30 => quantise30(matmulSums(matrix, x));
+
+/** The sums of {@link matmul} before they are stored. */
+export function matmulSums(matrix: W8Matrix, x: Row16): WideRow {
   const values = Array.from({ length: matrix.rows }, (_, row) => {
     return dotRow(matrix, row, x.values) << BigInt(matrix.rowShifts[row]!);
   });
-  return quantise30({ values, exponent: x.exponent + matrix.exponent });
+  return { values, exponent: x.exponent + matrix.exponent };
 }
 
 /** Blocks after which a sum of scaled block dots, each below 2^43, could leave the exact range of a double. */

@@ -26,7 +26,7 @@ export type WideRow = { readonly values: readonly bigint[]; readonly exponent: n
 export function quantise({ values, exponent }: WideRow): Row16 {
   const shift = Math.max(0, bitLengthMax(values) - 15);
   return {
-    values: Int16Array.from(values, (x) => Number(clampBits(roundShift(x, shift), 15))),
+    values: new Int16Array(values.map((x) => Number(clampBits(roundShift(x, shift), 15)))),
     exponent: exponent + shift,
   };
 }
@@ -35,7 +35,7 @@ export function quantise({ values, exponent }: WideRow): Row16 {
 export function quantise30({ values, exponent }: WideRow): Row30 {
   const shift = Math.max(0, bitLengthMax(values) - 30);
   return {
-    values: Int32Array.from(values, (x) => Number(roundShift(x, shift))),
+    values: new Int32Array(values.map((x) => Number(roundShift(x, shift)))),
     exponent: exponent + shift,
   };
 }

@@ -63,7 +63,7 @@ const APPLY: Record<string, (input: any) => unknown> = {
     const out = bench.room(4 * table.cols);
     const fields = { ...bench.pack(matrixOf(table)), width: table.cols, residualBits, out };
     const tokens = bench.put(Uint32Array.of(token));
-    const clampedCount = bench.run('embed', fields, { tokens });
+    const [clampedCount] = bench.run('embed', fields, { tokens });
     return { values: [...bench.int32(out, table.cols)], clampedCount };
   },
   rmsNorm({ values, gains, residualBits, epsilonQ40 }) {
@@ -99,7 +99,7 @@ const APPLY: Record<string, (input: any) => unknown> = {
     const outExponents = bench.room(headCount * 4);
     const target = { steps: bench.put(BigUint64Array.from(steps, BigInt)), out, outExponents };
     const fields = { ...sumsOf(row), heads: headCount, headSize, ...target, offset: 0 };
-    bench.run('query', fields, bench.rowAt(position));
+    bench.run('query', fields, bench.rowsAt([position]));
     const heads = Array.from({ length: headCount }, (_, h) => ({
       values: [...bench.int16(out + h * padded * 2, headSize)],
       exponent: bench.int32(outExponents, headCount)[h]!,
@@ -134,7 +134,7 @@ const APPLY: Record<string, (input: any) => unknown> = {
     const width = residual.length;
     const out = bench.room(4 * width);
     const target = { residual: bench.put(Int32Array.from(residual)), width, residualBits, out };
-    const clampedCount = bench.run('residualAdd', { ...sumsOf(row), ...target });
+    const [clampedCount] = bench.run('residualAdd', { ...sumsOf(row), ...target });
     return { values: [...bench.int32(out, width)], clampedCount };
   },
   logits(row) {

@@ -23,14 +23,17 @@ export type KernelBench = {
   /** Room for a result, filled with stale bytes. */
   room(byteCount: number): number;
   pack(matrix: W8Matrix): PackedMatrix;
-  /** Runs one instruction on one thread; returns the number of clamped residual elements. */
+  /** Runs one instruction on one thread, for one row by default; returns how many elements each row had to clamp. */
   run<Name extends InstructionName>(
     name: Name,
     fields: InstructionFields<Name>,
     frame?: Partial<Record<FrameField, number>>,
-  ): number;
-  /** The words of a frame for one row at that position of a session with this page table. */
-  rowAt(position: number, table?: number): { readonly positions: number; readonly tables: number };
+  ): readonly number[];
+  /** The words of a frame for rows at these positions of sessions with these page tables. */
+  rowsAt(
+    positions: readonly number[],
+    tables?: readonly number[],
+  ): { readonly rows: number; readonly positions: number; readonly tables: number };
   int16(at: number, count: number): Int16Array;
   int32(at: number, count: number): Int32Array;
   int64(at: number, count: number): BigInt64Array;
@@ -44,6 +47,9 @@ const BENCH_BYTES = 32 * 2 ** 20;
 /** Behind every room lies a pattern that no kernel may touch. */
 const GUARD_BYTES = 64;
 const GUARD_WORD = 0x5ca1ab1e;
+
+/** Rows of one call. */
+const ROWS_MAX = 64;
 
 /** Scratch for 65,536 elements and this many positions. */
 const SCRATCH_POSITIONS = 1024;
@@ -91,14 +97,15 @@ export function createKernelBench(): KernelBench {
       FRAME_FIELDS.forEach((field, i) => {
         words[fixed.frame / 4 + i] = values[field] ?? 0;
       });
-      words.fill(0, fixed.saturations / 4, fixed.saturations / 4 + 2);
+      words.fill(0, fixed.saturations / 4, fixed.saturations / 4 + 2 * ROWS_MAX);
       kernels.call(fixed.meeting, fixed.program, fixed.frame, 1);
       checkGuards(name);
-      return words[fixed.saturations / 4]!;
+      return Array.from(bench.int64(fixed.saturations, frame.rows ?? 1), Number);
     },
-    rowAt: (position, table = 0) => ({
-      positions: bench.put(Uint32Array.of(position)),
-      tables: bench.put(Uint32Array.of(table)),
+    rowsAt: (positions, tables = positions.map(() => 0)) => ({
+      rows: positions.length,
+      positions: bench.put(Uint32Array.from(positions)),
+      tables: bench.put(Uint32Array.from(tables)),
     }),
     int16: (at, count) => new Int16Array(arena.memory.buffer, at, count),
     int32: (at, count) => new Int32Array(arena.memory.buffer, at, count),
@@ -123,14 +130,14 @@ function layFixed(arena: Arena) {
     program: arena.reserve(128),
     frame: arena.reserve(4 * FRAME_FIELDS.length),
     meeting: arena.reserve(128),
-    saturations: arena.reserve(8),
+    saturations: arena.reserve(8 * ROWS_MAX),
     powers: arena.reserve(2048),
     turns: arena.reserve(4 * 4096),
     scratch: arena.reserve(scratchStride),
     scratchStride,
     scratchRow: SCRATCH_ROW,
     scratchPositions: SCRATCH_POSITIONS,
-    maskStride: 16 * 64,
+    maskStride: 16 * ROWS_MAX,
   };
   const words = arena.words();
   [EXP2_HIGH, EXP2_LOW].forEach((table, i) => {
