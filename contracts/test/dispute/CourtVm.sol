@@ -19,6 +19,10 @@ interface CourtVm {
         returns (int256[] memory);
     function parseBytes32(string calldata text) external pure returns (bytes32);
     function snapshotValue(string calldata group, string calldata name, uint256 value) external;
+    function envOr(string calldata name, string calldata standard)
+        external
+        view
+        returns (string memory);
     function getNonce(address account) external view returns (uint64);
     function computeCreateAddress(address deployer, uint256 nonce) external pure returns (address);
     function deal(address account, uint256 balance) external;

@@ -10,11 +10,13 @@ library Draw {
         bytes32 held;
         uint256 drawn;
         uint256 spread;
+        uint256 row;
     }
 
     function start(string memory name, uint256 row) internal pure returns (Stream memory stream) {
         stream.key = keccak256(abi.encodePacked(name, uint32(row)));
         stream.spread = row % 4;
+        stream.row = row;
     }
 
     function word(Stream memory stream) internal pure returns (uint256 value) {

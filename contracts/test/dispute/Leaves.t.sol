@@ -18,11 +18,42 @@ contract LeavesTest is CourtTest {
     uint256 private constant I30_MAX = 2 ** 30;
     uint256 private constant WORD_MAX = 2 ** 31 - 1;
     uint256 private constant GAIN_MAX = 2 ** 24 - 1;
+    uint256 private constant LEAVES_LEAST = 2000;
+    string private constant COMMITTED = "../vectors/court";
 
-    function rowsOf(string memory op) private view returns (bytes[] memory) {
-        string memory json = vm.readFile(string.concat("../vectors/court/", op, ".json"));
-        assertTrue(vm.parseJsonUint(json, ".leaves") >= 2000, "2,000 leaves");
-        return vm.parseJsonBytesArray(json, ".rows");
+    uint64[16] private steps;
+
+    /// @dev The short lane reads the committed rows, the long one those that tools/src/leaves/main.ts has just written.
+    function eachRow(string memory op, function(Draw.Stream memory, Read.Bytes memory) view check)
+        private
+        view
+    {
+        assertTrue(eachRowOf(op, check, 0, 1) >= LEAVES_LEAST, "2,000 leaves");
+    }
+
+    /// @return leaves of all rows of the file
+    function eachRowOf(
+        string memory op,
+        function(Draw.Stream memory, Read.Bytes memory) view check,
+        uint256 from,
+        uint256 step
+    ) private view returns (uint256 leaves) {
+        string memory folder = courtVm.envOr("ASSAY_LEAVES_FOLDER", COMMITTED);
+        string memory json = vm.readFile(string.concat(folder, "/", op, ".json"));
+        uint256 first = vm.parseJsonUint(json, ".first");
+        bytes[] memory rows = vm.parseJsonBytesArray(json, ".rows");
+        for (uint256 i = from; i < rows.length; i += step) {
+            // Each row uses the memory of the one before.
+            uint256 free;
+            assembly {
+                free := mload(0x40)
+            }
+            check(Draw.start(op, first + i), Read.start(rows[i]));
+            assembly {
+                mstore(0x40, free)
+            }
+        }
+        return vm.parseJsonUint(json, ".leaves");
     }
 
     /// @dev The claims of a packed row: exponent, witness, `count` mantissas.
@@ -68,24 +99,12 @@ contract LeavesTest is CourtTest {
     }
 
     function assertMatmuls(uint256 spread) private view {
-        bytes[] memory rows = rowsOf("matmul");
-        for (uint256 i = spread; i < rows.length; i += 4) {
-            // Each row uses the memory of the one before.
-            uint256 free;
-            assembly {
-                free := mload(0x40)
-            }
-            assertMatmul(Draw.start("matmul", i), rows[i], i % 32 == 0);
-            assembly {
-                mstore(0x40, free)
-            }
-        }
+        assertTrue(eachRowOf("matmul", assertMatmul, spread, 4) >= LEAVES_LEAST, "2,000 leaves");
     }
 
-    function assertMatmul(Draw.Stream memory draw, bytes memory row, bool whole) private view {
-        uint256 blocks = whole ? 32 : uint256(draw.between(1, 4));
+    function assertMatmul(Draw.Stream memory draw, Read.Bytes memory reader) private view {
+        uint256 blocks = draw.row % 32 == 0 ? 32 : uint256(draw.between(1, 4));
         (bytes[] memory leaves, int256 exponent) = drawMatrix(draw, 8, blocks);
-        Read.Bytes memory reader = Read.start(row);
         bytes[] memory x = new bytes[](1);
         bytes[] memory w = new bytes[](1);
         int32 base = int32(exponent + draw.between(-20, 0));
@@ -135,25 +154,21 @@ contract LeavesTest is CourtTest {
     }
 
     function test_embed() public view {
-        bytes[] memory rows = rowsOf("embed");
-        for (uint256 i = 0; i < rows.length; ++i) {
-            Draw.Stream memory draw = Draw.start("embed", i);
-            (bytes[] memory leaves, int256 exponent) = drawMatrix(draw, 1, 1);
-            int32 base = int32(exponent + draw.between(12, 20));
-            Read.Bytes memory reader = Read.start(rows[i]);
-            for (uint256 k = 0; k < 32; ++k) {
-                int32 h = int32(reader.signed(4));
-                assertTrue(checker.embedElement(leaves[0], k, base, h), "element");
-                assertTrue(!checker.embedElement(leaves[0], k, base, h ^ 1), "other element");
-            }
+        eachRow("embed", checkEmbed);
+    }
+
+    function checkEmbed(Draw.Stream memory draw, Read.Bytes memory reader) private view {
+        (bytes[] memory leaves, int256 exponent) = drawMatrix(draw, 1, 1);
+        int32 base = int32(exponent + draw.between(12, 20));
+        for (uint256 k = 0; k < 32; ++k) {
+            int32 h = int32(reader.signed(4));
+            assertTrue(checker.embedElement(leaves[0], k, base, h), "element");
+            assertTrue(!checker.embedElement(leaves[0], k, base, h ^ 1), "other element");
         }
     }
 
     function test_rmsNorm() public view {
-        bytes[] memory rows = rowsOf("rmsNorm");
-        for (uint256 i = 0; i < rows.length; ++i) {
-            assertNorm(Draw.start("rmsNorm", i), Read.start(rows[i]));
-        }
+        eachRow("rmsNorm", assertNorm);
     }
 
     function assertNorm(Draw.Stream memory draw, Read.Bytes memory reader) private view {
@@ -195,20 +210,20 @@ contract LeavesTest is CourtTest {
         assertTrue(!checker.normShift(largest, row.shift + 1, true), "shift too large");
     }
 
-    function test_rope() public view {
-        bytes[] memory rows = rowsOf("rope");
-        uint64[16] memory steps = ropeSteps();
-        for (uint256 i = 0; i < rows.length; ++i) {
-            Draw.Stream memory draw = Draw.start("rope", i);
-            int32 exponent = int32(draw.between(-40, 0));
-            int256[] memory x = mantissas(draw, 32, I30_MAX);
-            uint256 position = draw.word() % 131_072;
-            Arithmetic.Claim[] memory claims = claimsOf(Read.start(rows[i]), 32, 2);
-            for (uint256 k = 0; k < 32; ++k) {
-                int32[2] memory pair = [int32(x[k & ~uint256(1)]), int32(x[k | 1])];
-                uint64 phase = uint64(position * steps[k / 2]);
-                assertRope(pair, exponent, phase, k % 2 == 1, claims[k]);
-            }
+    function test_rope() public {
+        steps = ropeSteps();
+        eachRow("rope", checkRope);
+    }
+
+    function checkRope(Draw.Stream memory draw, Read.Bytes memory reader) private view {
+        int32 exponent = int32(draw.between(-40, 0));
+        int256[] memory x = mantissas(draw, 32, I30_MAX);
+        uint256 position = draw.word() % 131_072;
+        Arithmetic.Claim[] memory claims = claimsOf(reader, 32, 2);
+        for (uint256 k = 0; k < 32; ++k) {
+            int32[2] memory pair = [int32(x[k & ~uint256(1)]), int32(x[k | 1])];
+            uint64 phase = uint64(position * steps[k / 2]);
+            assertRope(pair, exponent, phase, k % 2 == 1, claims[k]);
         }
     }
 
@@ -229,7 +244,7 @@ contract LeavesTest is CourtTest {
     }
 
     /// @dev Base 10,000, head size 32: vectors/arithmetic/rope-steps.json.
-    function ropeSteps() private view returns (uint64[16] memory steps) {
+    function ropeSteps() private view returns (uint64[16] memory found) {
         string memory json = vm.readFile("../vectors/arithmetic/rope-steps.json");
         for (uint256 i = 0;; ++i) {
             string memory where = string.concat(".cases[", vm.toString(i), "]");
@@ -237,53 +252,50 @@ contract LeavesTest is CourtTest {
             if (vm.parseJsonUint(json, string.concat(where, ".headSize")) != 32) continue;
             uint256[] memory read = vm.parseJsonUintArray(json, string.concat(where, ".steps"));
             for (uint256 k = 0; k < 16; ++k) {
-                steps[k] = uint64(read[k]);
+                found[k] = uint64(read[k]);
             }
-            return steps;
+            return found;
         }
     }
 
     function test_splitHeads() public view {
-        bytes[] memory rows = rowsOf("splitHeads");
-        for (uint256 i = 0; i < rows.length; ++i) {
-            Draw.Stream memory draw = Draw.start("splitHeads", i);
-            int32 exponent = int32(draw.between(-40, 0));
-            Arithmetic.Claim[] memory claims = claimsOf(Read.start(rows[i]), 32, 2);
-            for (uint256 k = 0; k < 32; ++k) {
-                int32 x = int32(draw.signed(I30_MAX));
-                assertTrue(checker.splitElement(x, exponent, claims[k]), "element");
-                assertTrue(!checker.splitElement(x, exponent, other(claims[k])), "other element");
-            }
+        eachRow("splitHeads", checkSplitHeads);
+    }
+
+    function checkSplitHeads(Draw.Stream memory draw, Read.Bytes memory reader) private view {
+        int32 exponent = int32(draw.between(-40, 0));
+        Arithmetic.Claim[] memory claims = claimsOf(reader, 32, 2);
+        for (uint256 k = 0; k < 32; ++k) {
+            int32 x = int32(draw.signed(I30_MAX));
+            assertTrue(checker.splitElement(x, exponent, claims[k]), "element");
+            assertTrue(!checker.splitElement(x, exponent, other(claims[k])), "other element");
         }
     }
 
     function test_bias() public view {
-        bytes[] memory rows = rowsOf("bias");
-        for (uint256 i = 0; i < rows.length; ++i) {
-            Draw.Stream memory draw = Draw.start("bias", i);
-            int32 exponent = int32(draw.between(-60, 20));
-            int256[] memory y = mantissas(draw, 32, I30_MAX);
-            int256[] memory b = mantissas(draw, 32, GAIN_MAX);
-            int32 own = int32(draw.between(-60, 20));
-            Arithmetic.Claim[] memory claims = claimsOf(Read.start(rows[i]), 32, 4);
-            for (uint256 k = 0; k < 32; ++k) {
-                Arithmetic.Claim memory wrong = other(claims[k]);
-                int32 x = int32(y[k]);
-                int32 v = int32(b[k]);
-                assertTrue(checker.biasElement(x, exponent, v, own, claims[k]), "element");
-                assertTrue(!checker.biasElement(x, exponent, v, own, wrong), "other element");
-            }
+        eachRow("bias", checkBias);
+    }
+
+    function checkBias(Draw.Stream memory draw, Read.Bytes memory reader) private view {
+        int32 exponent = int32(draw.between(-60, 20));
+        int256[] memory y = mantissas(draw, 32, I30_MAX);
+        int256[] memory b = mantissas(draw, 32, GAIN_MAX);
+        int32 own = int32(draw.between(-60, 20));
+        Arithmetic.Claim[] memory claims = claimsOf(reader, 32, 4);
+        for (uint256 k = 0; k < 32; ++k) {
+            Arithmetic.Claim memory wrong = other(claims[k]);
+            int32 x = int32(y[k]);
+            int32 v = int32(b[k]);
+            assertTrue(checker.biasElement(x, exponent, v, own, claims[k]), "element");
+            assertTrue(!checker.biasElement(x, exponent, v, own, wrong), "other element");
         }
     }
 
     function test_headNorm() public view {
-        bytes[] memory rows = rowsOf("headNorm");
-        for (uint256 i = 0; i < rows.length; ++i) {
-            assertHeadNorm(Draw.start("headNorm", i), rows[i]);
-        }
+        eachRow("headNorm", assertHeadNorm);
     }
 
-    function assertHeadNorm(Draw.Stream memory draw, bytes memory row) private view {
+    function assertHeadNorm(Draw.Stream memory draw, Read.Bytes memory reader) private view {
         HeadNorm.Grid memory grid;
         grid.exponent = int32(draw.between(-70, 20));
         int256[] memory x = mantissas(draw, 32, I30_MAX);
@@ -291,7 +303,7 @@ contract LeavesTest is CourtTest {
         int32 gainExponent = int32(draw.between(-40, 0));
         uint256 power = uint256(draw.between(17, 34));
         grid.epsilonQ40 = uint64((1 << power) - (draw.word() % 2) * 7);
-        Arithmetic.Claim[] memory claims = claimsOf(Read.start(row), 32, 4);
+        Arithmetic.Claim[] memory claims = claimsOf(reader, 32, 4);
         bytes memory heads = packWords(x);
         for (uint256 k = 0; k < 32; ++k) {
             bytes memory head = new bytes(64);
@@ -308,18 +320,17 @@ contract LeavesTest is CourtTest {
     }
 
     function test_scores() public view {
-        bytes[] memory rows = rowsOf("scores");
-        for (uint256 i = 0; i < rows.length; ++i) {
-            Draw.Stream memory draw = Draw.start("scores", i);
-            Read.Bytes memory reader = Read.start(rows[i]);
-            uint256 size = 2 * uint256(draw.between(1, 32));
-            int256 exponent = draw.between(-20, -6);
-            bytes memory query = packActivations(mantissas(draw, size, A16_MAX), 0, size);
-            for (uint256 k = 0; k < 8; ++k) {
-                int32 exponents = int32(exponent + draw.between(-20, -6));
-                bytes memory key = packActivations(mantissas(draw, size, A16_MAX), 0, size);
-                assertScore(query, key, exponents, int32(reader.signed(4)));
-            }
+        eachRow("scores", checkScores);
+    }
+
+    function checkScores(Draw.Stream memory draw, Read.Bytes memory reader) private view {
+        uint256 size = 2 * uint256(draw.between(1, 32));
+        int256 exponent = draw.between(-20, -6);
+        bytes memory query = packActivations(mantissas(draw, size, A16_MAX), 0, size);
+        for (uint256 k = 0; k < 8; ++k) {
+            int32 exponents = int32(exponent + draw.between(-20, -6));
+            bytes memory key = packActivations(mantissas(draw, size, A16_MAX), 0, size);
+            assertScore(query, key, exponents, int32(reader.signed(4)));
         }
     }
 
@@ -339,23 +350,22 @@ contract LeavesTest is CourtTest {
     }
 
     function test_softmax() public view {
-        bytes[] memory rows = rowsOf("softmax");
-        for (uint256 i = 0; i < rows.length; ++i) {
-            Draw.Stream memory draw = Draw.start("softmax", i);
-            Read.Bytes memory reader = Read.start(rows[i]);
-            uint256 limit = draw.word() % 2 == 0 ? WORD_MAX : 4_000_000;
-            int256[] memory scores = mantissas(draw, 32, limit);
-            Arithmetic.Claim[] memory claims = claimsOf(reader, 32, 4);
-            int32 largest = int32(reader.signed(4));
-            int32 top = int32(reader.signed(2));
-            int64 sum = int64(reader.signed(8));
-            bytes memory packed = packWords(scores);
-            assertTrue(checker.softmaxPartial(packed, largest, sum), "sum");
-            assertTrue(!checker.softmaxPartial(packed, largest, sum ^ 1), "other sum");
-            for (uint256 k = 0; k < 32; ++k) {
-                int32 exponent = int32(draw.between(-24, -8));
-                assertSoftmax(int32(scores[k]), largest, exponent, top, claims[k]);
-            }
+        eachRow("softmax", checkSoftmax);
+    }
+
+    function checkSoftmax(Draw.Stream memory draw, Read.Bytes memory reader) private view {
+        uint256 limit = draw.word() % 2 == 0 ? WORD_MAX : 4_000_000;
+        int256[] memory scores = mantissas(draw, 32, limit);
+        Arithmetic.Claim[] memory claims = claimsOf(reader, 32, 4);
+        int32 largest = int32(reader.signed(4));
+        int32 top = int32(reader.signed(2));
+        int64 sum = int64(reader.signed(8));
+        bytes memory packed = packWords(scores);
+        assertTrue(checker.softmaxPartial(packed, largest, sum), "sum");
+        assertTrue(!checker.softmaxPartial(packed, largest, sum ^ 1), "other sum");
+        for (uint256 k = 0; k < 32; ++k) {
+            int32 exponent = int32(draw.between(-24, -8));
+            assertSoftmax(int32(scores[k]), largest, exponent, top, claims[k]);
         }
     }
 
@@ -376,11 +386,85 @@ contract LeavesTest is CourtTest {
         if (score != largest) assertTrue(!checker.maximum(score, largest, true), "no witness");
     }
 
-    function test_mix() public view {
-        bytes[] memory rows = rowsOf("mix");
-        for (uint256 i = 0; i < rows.length; ++i) {
-            assertMix(Draw.start("mix", i), Read.start(rows[i]));
+    /// @dev What the kernels fuse: scores, weights and mix of one head of 32 over 32 positions.
+    function test_attention() public view {
+        eachRow("attention", checkAttention);
+    }
+
+    function checkAttention(Draw.Stream memory draw, Read.Bytes memory reader) private view {
+        int256 own = draw.between(-20, -6);
+        bytes memory query = packActivations(mantissas(draw, 32, A16_MAX), 0, 32);
+        int256[] memory scores = new int256[](32);
+        for (uint256 t = 0; t < 32; ++t) {
+            int32 exponents = int32(own + draw.between(-20, -6));
+            bytes memory key = packActivations(mantissas(draw, 32, A16_MAX), 0, 32);
+            scores[t] = reader.signed(4);
+            assertScore(query, key, exponents, int32(scores[t]));
         }
+        int256[] memory exponents_ = new int256[](32);
+        int256[] memory values = new int256[](1024);
+        for (uint256 t = 0; t < 32; ++t) {
+            exponents_[t] = draw.between(-24, -8);
+            int256[] memory row = mantissas(draw, 32, A16_MAX);
+            // Tiles hold eight columns, position after position.
+            for (uint256 d = 0; d < 32; ++d) {
+                values[256 * (d / 8) + 8 * t + (d % 8)] = row[d];
+            }
+        }
+        Arithmetic.Claim[] memory weights = claimsOf(reader, 32, 4);
+        assertWeights(scores, exponents_, weights, reader);
+        assertMixed(weights, values, claimsOf(reader, 32, 4));
+    }
+
+    function assertWeights(
+        int256[] memory scores,
+        int256[] memory exponents,
+        Arithmetic.Claim[] memory weights,
+        Read.Bytes memory reader
+    ) private view {
+        int32 largest = int32(reader.signed(4));
+        int32 top = int32(reader.signed(2));
+        int64 sum = int64(reader.signed(8));
+        bytes memory packed = packWords(scores);
+        assertTrue(checker.softmaxPartial(packed, largest, sum), "sum");
+        assertTrue(!checker.softmaxPartial(packed, largest, sum ^ 1), "other sum");
+        for (uint256 t = 0; t < 32; ++t) {
+            assertSoftmax(int32(scores[t]), largest, int32(exponents[t]), top, weights[t]);
+        }
+    }
+
+    function assertMixed(
+        Arithmetic.Claim[] memory weights,
+        int256[] memory values,
+        Arithmetic.Claim[] memory mixed
+    ) private view {
+        int256[] memory mantissas_ = new int256[](32);
+        for (uint256 t = 0; t < 32; ++t) {
+            mantissas_[t] = weights[t].mantissa;
+        }
+        bytes memory packed = packWords(mantissas_);
+        for (uint256 tile = 0; tile < 4; ++tile) {
+            bytes memory columns = packActivations(values, 256 * tile, 256);
+            for (uint256 d = 0; d < 8; ++d) {
+                int64 sum = 0;
+                for (uint256 t = 0; t < 32; ++t) {
+                    sum += int64(mantissas_[t] * values[256 * tile + 8 * t + d]);
+                }
+                assertTrue(checker.mixPartial(packed, columns, d, sum), "partial");
+                assertTrue(!checker.mixPartial(packed, columns, d, sum ^ 1), "other partial");
+                assertColumn(sum, weights[0].exponent, mixed[8 * tile + d]);
+            }
+        }
+    }
+
+    function assertColumn(int64 sum, int32 base, Arithmetic.Claim memory claim) private view {
+        bytes memory partials = abi.encodePacked(sum);
+        assertTrue(checker.sumElement(partials, base, claim), "element");
+        assertTrue(!checker.sumElement(partials, base, other(claim)), "other element");
+    }
+
+    function test_mix() public view {
+        eachRow("mix", assertMix);
     }
 
     function assertMix(Draw.Stream memory draw, Read.Bytes memory reader) private view {
@@ -408,13 +492,11 @@ contract LeavesTest is CourtTest {
     }
 
     function test_joinHeads() public view {
-        bytes[] memory rows = rowsOf("joinHeads");
-        for (uint256 i = 0; i < rows.length; ++i) {
-            assertJoin(Draw.start("joinHeads", i), claimsOf(Read.start(rows[i]), 32, 2));
-        }
+        eachRow("joinHeads", assertJoin);
     }
 
-    function assertJoin(Draw.Stream memory draw, Arithmetic.Claim[] memory claims) private view {
+    function assertJoin(Draw.Stream memory draw, Read.Bytes memory reader) private view {
+        Arithmetic.Claim[] memory claims = claimsOf(reader, 32, 2);
         int32[4] memory exponents;
         int256[][4] memory heads;
         uint64[4] memory sums;
@@ -460,68 +542,66 @@ contract LeavesTest is CourtTest {
     }
 
     function test_swiGlu() public view {
-        bytes[] memory rows = rowsOf("swiGlu");
-        for (uint256 i = 0; i < rows.length; ++i) {
-            Draw.Stream memory draw = Draw.start("swiGlu", i);
-            int32 gateExponent = int32(draw.between(-40, 0));
-            int256[] memory gate = mantissas(draw, 32, I30_MAX);
-            int32 upExponent = int32(draw.between(-40, 0));
-            Arithmetic.Claim[] memory claims = claimsOf(Read.start(rows[i]), 32, 2);
-            for (uint256 k = 0; k < 32; ++k) {
-                int32 g = int32(gate[k]);
-                int32 u = int32(draw.signed(I30_MAX));
-                Arithmetic.Claim memory claim = claims[k];
-                assertTrue(checker.swiGluElement(g, gateExponent, u, upExponent, claim), "element");
-                assertTrue(
-                    !checker.swiGluElement(g, gateExponent, u, upExponent, other(claim)),
-                    "other element"
-                );
-            }
+        eachRow("swiGlu", checkSwiGlu);
+    }
+
+    function checkSwiGlu(Draw.Stream memory draw, Read.Bytes memory reader) private view {
+        int32 gateExponent = int32(draw.between(-40, 0));
+        int256[] memory gate = mantissas(draw, 32, I30_MAX);
+        int32 upExponent = int32(draw.between(-40, 0));
+        Arithmetic.Claim[] memory claims = claimsOf(reader, 32, 2);
+        for (uint256 k = 0; k < 32; ++k) {
+            int32 g = int32(gate[k]);
+            int32 u = int32(draw.signed(I30_MAX));
+            Arithmetic.Claim memory claim = claims[k];
+            assertTrue(checker.swiGluElement(g, gateExponent, u, upExponent, claim), "element");
+            assertTrue(
+                !checker.swiGluElement(g, gateExponent, u, upExponent, other(claim)),
+                "other element"
+            );
         }
     }
 
     function test_residualAdd() public view {
-        bytes[] memory rows = rowsOf("residualAdd");
-        for (uint256 i = 0; i < rows.length; ++i) {
-            Draw.Stream memory draw = Draw.start("residualAdd", i);
-            Read.Bytes memory reader = Read.start(rows[i]);
-            int256[] memory residual = mantissas(draw, 32, WORD_MAX);
-            int256 exponent = draw.between(-60, 0);
-            int256[] memory row = mantissas(draw, 32, I30_MAX);
-            int32 shift = int32(-draw.between(12, 20) - exponent);
-            for (uint256 k = 0; k < 32; ++k) {
-                int32 h = int32(residual[k]);
-                int32 y = int32(row[k]);
-                int32 result = int32(reader.signed(4));
-                assertTrue(checker.residualElement(h, y, shift, result), "element");
-                assertTrue(!checker.residualElement(h, y, shift, result ^ 1), "other element");
-            }
+        eachRow("residualAdd", checkResidualAdd);
+    }
+
+    function checkResidualAdd(Draw.Stream memory draw, Read.Bytes memory reader) private view {
+        int256[] memory residual = mantissas(draw, 32, WORD_MAX);
+        int256 exponent = draw.between(-60, 0);
+        int256[] memory row = mantissas(draw, 32, I30_MAX);
+        int32 shift = int32(-draw.between(12, 20) - exponent);
+        for (uint256 k = 0; k < 32; ++k) {
+            int32 h = int32(residual[k]);
+            int32 y = int32(row[k]);
+            int32 result = int32(reader.signed(4));
+            assertTrue(checker.residualElement(h, y, shift, result), "element");
+            assertTrue(!checker.residualElement(h, y, shift, result ^ 1), "other element");
         }
     }
 
     function test_logits() public view {
-        bytes[] memory rows = rowsOf("logits");
-        for (uint256 i = 0; i < rows.length; ++i) {
-            Draw.Stream memory draw = Draw.start("logits", i);
-            Read.Bytes memory reader = Read.start(rows[i]);
-            int32 exponent = int32(draw.between(-60, 0));
-            for (uint256 k = 0; k < 32; ++k) {
-                int32 y = int32(draw.signed(I30_MAX));
-                int32 result = int32(reader.signed(4));
-                assertTrue(checker.logitElement(y, exponent, result), "element");
-                assertTrue(!checker.logitElement(y, exponent, result ^ 1), "other element");
-            }
+        eachRow("logits", checkLogits);
+    }
+
+    function checkLogits(Draw.Stream memory draw, Read.Bytes memory reader) private view {
+        int32 exponent = int32(draw.between(-60, 0));
+        for (uint256 k = 0; k < 32; ++k) {
+            int32 y = int32(draw.signed(I30_MAX));
+            int32 result = int32(reader.signed(4));
+            assertTrue(checker.logitElement(y, exponent, result), "element");
+            assertTrue(!checker.logitElement(y, exponent, result ^ 1), "other element");
         }
     }
 
     function test_sampler() public view {
-        bytes[] memory rows = rowsOf("sampler");
-        for (uint256 i = 0; i < rows.length; ++i) {
-            Draw.Stream memory draw = Draw.start("sampler", i);
-            uint256 limit = draw.word() % 2 == 0 ? WORD_MAX : 400_000;
-            int256[] memory logits = mantissas(draw, 64, limit);
-            assertSample(draw, logits, Read.start(rows[i]));
-        }
+        eachRow("sampler", checkSampler);
+    }
+
+    function checkSampler(Draw.Stream memory draw, Read.Bytes memory reader) private view {
+        uint256 limit = draw.word() % 2 == 0 ? WORD_MAX : 400_000;
+        int256[] memory logits = mantissas(draw, 64, limit);
+        assertSample(draw, logits, reader);
     }
 
     function assertSample(Draw.Stream memory draw, int256[] memory logits, Read.Bytes memory reader)

@@ -10,4 +10,5 @@ export { type Charge, examineCharge, type ProverOptions, proveCharge } from './p
 export { checkedSource, sourceOf, type TraceSource } from './source.js';
 export * from './testing/honest-case.js';
 export * from './testing/lying-trace.js';
+export * from './testing/random-challenge.js';
 export * from './trace-proof.js';

@@ -34,6 +34,8 @@ export type KernelBench = {
     positions: readonly number[],
     tables?: readonly number[],
   ): { readonly rows: number; readonly positions: number; readonly tables: number };
+  /** What another module of the same kernels works in. */
+  readonly memory: WebAssembly.Memory;
   int16(at: number, count: number): Int16Array;
   int32(at: number, count: number): Int32Array;
   int64(at: number, count: number): BigInt64Array;
@@ -82,6 +84,7 @@ export function createKernelBench(): KernelBench {
   };
   const bench: KernelBench = {
     room,
+    memory: arena.memory,
     put(values) {
       const at = room(values.byteLength);
       const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
