@@ -1,21 +1,40 @@
 /**
- * An HTTP answer in pieces: those that come in one turn of the event loop, or within the time that the first of them
- * may wait, are one write. A write is what costs: it wakes the reader, and the reader takes the processor.
+ * Text that goes out in pieces: those that come in one turn of the event loop, or within the time that the first of
+ * them may wait, are one write. A write is what costs: it wakes the reader, and the reader takes the processor.
  */
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { Writable } from 'node:stream';
 
 export type GatheredWrites = {
   /** Adds text that is written within `delayMs`; 0 is at the end of this turn. */
   readonly add: (text: string, delayMs?: number) => void;
-  /** Writes what waits, and ends the answer. */
+  /** Writes what waits; nothing follows. */
   readonly end: () => void;
 };
 
-/** The head of the answer, status 200, goes with its first piece. */
+/** An HTTP answer: its head, status 200, goes with its first piece, and its end with the last. */
 export function gatherWrites(
   response: ServerResponse,
   headers: OutgoingHttpHeaders,
 ): GatheredWrites {
+  const begin = (): ServerResponse =>
+    response.headersSent ? response : response.writeHead(200, headers);
+  return gather({
+    write: (text) => void (response.writableEnded || begin().write(text)),
+    end: (text) => void begin().end(text),
+  });
+}
+
+/** A stream that stays open for what comes after these pieces. */
+export const gatherOn = (stream: Writable): GatheredWrites =>
+  gather({
+    write: (text) => void stream.write(text),
+    end: (text) => void (text === '' || stream.write(text)),
+  });
+
+type Sink = { readonly write: (text: string) => void; readonly end: (text: string) => void };
+
+function gather(sink: Sink): GatheredWrites {
   let waiting = '';
   let isDue = false;
   let timer: NodeJS.Timeout | undefined;
@@ -25,13 +44,12 @@ export function gatherWrites(
     timer = undefined;
     const text = waiting;
     waiting = '';
-    if (!response.headersSent) response.writeHead(200, headers);
     return text;
   }
 
   function write(): void {
     isDue = false;
-    if (waiting !== '' && !response.writableEnded) response.write(take());
+    if (waiting !== '') sink.write(take());
   }
 
   function add(text: string, delayMs = 0): void {
@@ -43,5 +61,5 @@ export function gatherWrites(
     }
   }
 
-  return { add, end: () => void response.end(take()) };
+  return { add, end: () => sink.end(take()) };
 }

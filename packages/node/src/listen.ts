@@ -1,5 +1,6 @@
 /** Opens a port for a role: loopback unless told otherwise, and the next free port when the wanted one is taken. */
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import type { Socket } from 'node:net';
 import { AssayError } from '@assay/protocol';
 import { getRequestListener } from '@hono/node-server';
 
@@ -24,10 +25,20 @@ export type ListenOptions = {
   readonly app: { readonly fetch: Parameters<typeof getRequestListener>[0] };
   readonly host?: string;
   readonly port: number;
+  /** Takes over a connection whose client asks for another protocol; it is cut when the server closes. */
+  readonly onUpgrade?: (request: IncomingMessage, socket: Socket, head: Buffer) => void;
 };
 
-export async function listen({ app, host = '127.0.0.1', port }: ListenOptions): Promise<Listening> {
+export async function listen(options: ListenOptions): Promise<Listening> {
+  const { app, host = '127.0.0.1', port, onUpgrade } = options;
   const server = createServer(getRequestListener(app.fetch));
+  const upgraded = new Set<Socket>();
+  if (onUpgrade !== undefined)
+    server.on('upgrade', (request, socket: Socket, head) => {
+      upgraded.add(socket);
+      socket.once('close', () => upgraded.delete(socket));
+      onUpgrade(request, socket, head);
+    });
   server.headersTimeout = HEADERS_TIMEOUT_MS;
   server.maxConnections = CONNECTIONS_MAX;
   server.keepAliveTimeout = 60_000;
@@ -41,6 +52,7 @@ export async function listen({ app, host = '127.0.0.1', port }: ListenOptions): 
       new Promise((resolve) => {
         server.close(() => resolve());
         server.closeAllConnections();
+        for (const socket of upgraded) socket.destroy();
       }),
   };
 }

@@ -4,6 +4,8 @@
  *
  *     GET    /v1/provider                 ProviderInfo
  *     POST   /v1/jobs                     JobRequest -> stream of JobEvent
+ *     GET    /v1/jobs                     with `Upgrade: assay-jobs/1`: a connection over which jobs follow each other,
+ *                                         one JobRequest per line -> its JobEvents, or one {@link JobRefused}
  *     POST   /v1/jobs/{jobId}/vouchers    SignedLaneVoucher -> VoucherAccepted
  *     DELETE /v1/jobs/{jobId}             cancel; the stream ends with a receipt for what was delivered
  *     GET    /v1/receipts/{jobId}         ReceiptEnvelope
@@ -69,6 +71,22 @@ export type JobEvent =
   | { readonly type: 'receipt'; readonly receipt: Receipt; readonly signature: Hex }
   | { readonly type: 'error'; readonly code: string; readonly message: string };
 
+/** What the `Upgrade` header of a connection for jobs names. */
+export const JOBS_UPGRADE = 'assay-jobs/1';
+
+/** On a connection for jobs: the job was not started, and another may be asked for. */
+export type JobRefused = {
+  readonly type: 'refused';
+  /** The HTTP status that the refusal has where each job is a request of its own. */
+  readonly status: number;
+  readonly error: {
+    readonly code: string;
+    readonly message: string;
+    readonly value?: string;
+    readonly remedy?: string;
+  };
+};
+
 export type VoucherAccepted = { readonly lane: number; readonly maxClaimableAmount: bigint };
 
 /** Everything a stranger needs to re-execute and judge a receipt. */
@@ -103,14 +121,23 @@ const BIGINT_FIELDS = new Set([
 /** JSON text of a message; `bigint` becomes a decimal string. */
 export const encodeJson = (message: unknown): string => JSON.stringify(plainOf(message));
 
-/** The message with text for each `bigint`; what holds none is kept, above all the long lists of token ids. */
+/**
+ * The message with text for each `bigint`. What holds none is kept as it is, above all the long lists of token ids; the
+ * rest are copies of the same shape, which JSON prints faster than objects that grew name by name.
+ */
 function plainOf(value: unknown): unknown {
   if (typeof value === 'bigint') return value.toString();
   if (typeof value !== 'object' || value === null || 'toJSON' in value) return value;
   if (Array.isArray(value)) return isNumbers(value) ? value : value.map((item) => plainOf(item));
-  const plain = Object.create(null) as Fields;
-  for (const name of Object.keys(value)) plain[name] = plainOf((value as Fields)[name]);
-  return plain;
+  let plain: Fields | undefined;
+  for (const name of Object.keys(value)) {
+    const field = (value as Fields)[name];
+    const written = typeof field === 'bigint' || typeof field === 'object' ? plainOf(field) : field;
+    if (written === field) continue;
+    plain ??= { ...value };
+    plain[name] = written;
+  }
+  return plain ?? value;
 }
 
 type Fields = Record<string, unknown>;

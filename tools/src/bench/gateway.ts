@@ -16,10 +16,13 @@ const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const MODEL = join(ROOT, 'models', 'assay-mini.gguf');
 const PORTKEY = join(ROOT, 'bench', 'portkey');
 
-/** Requests per target one after another, and at {@link PARALLEL} in flight. */
+/** Requests per target one after another, and how many come before them: a gateway is a process that has run a while. */
 const SEQUENTIAL = 300;
-const WARMUP = 30;
-const LOADED = 800;
+const WARMUP = 200;
+
+/** Slices of requests per target with {@link PARALLEL} in flight. */
+const SLICES = 8;
+const SLICE = 100;
 const PARALLEL = 16;
 
 type Target = {
@@ -75,13 +78,9 @@ async function measureAll(targets: readonly Target[]): Promise<BenchReport> {
       if (round >= 0) times.get(target.name)!.push(ms);
     }
   }
-  const rates = new Map<string, number>();
-  const costs = new Map<string, number>();
-  for (const target of targets) {
-    const before = costSoFar(target);
-    rates.set(target.name, await rate(target));
-    costs.set(target.name, (costSoFar(target) - before) / LOADED);
-  }
+  const loads = await loadAll(targets);
+  const rateOf = (name: string): number => loads.get(name)!.rate;
+  const costs = new Map([...loads].map(([name, { cost }]) => [name, cost]));
   const at = (name: string, share: number): number => quantile(times.get(name)!, share);
   const added = (name: string, share: number): number => at(name, share) - at('bare', share);
   return {
@@ -90,13 +89,8 @@ async function measureAll(targets: readonly Target[]): Promise<BenchReport> {
       row('bare provider p50', at('bare', 0.5), null, 'ms'),
       row('added p50', added('ours', 0.5), added('portkey', 0.5), 'ms (less is better)'),
       row('added p99', added('ours', 0.99), added('portkey', 0.99), 'ms (less is better)'),
-      row(
-        'requests per second, 16 in flight',
-        rates.get('ours')!,
-        rates.get('portkey')!,
-        'requests/s',
-      ),
-      row('bare requests per second, 16 in flight', rates.get('bare')!, null, 'requests/s'),
+      row('requests per second, 16 in flight', rateOf('ours'), rateOf('portkey'), 'requests/s'),
+      row('bare requests per second, 16 in flight', rateOf('bare'), null, 'requests/s'),
       ...(canReadProcessorTime ? costRows(costs) : []),
     ],
   };
@@ -158,16 +152,37 @@ function ask({ url, headers }: Target): Promise<number> {
   });
 }
 
-/** Requests per second with {@link PARALLEL} in flight. */
+type Load = { readonly rate: number; readonly cost: number };
+
+/** Median requests per second, and processor time per request, of slices that take turns. */
+async function loadAll(targets: readonly Target[]): Promise<ReadonlyMap<string, Load>> {
+  const rates = new Map<string, number[]>(targets.map(({ name }) => [name, []]));
+  const costs = new Map<string, number>(targets.map(({ name }) => [name, 0]));
+  for (let slice = 0; slice < SLICES; slice++) {
+    for (const target of targets) {
+      const before = costSoFar(target);
+      rates.get(target.name)!.push(await rate(target));
+      costs.set(target.name, costs.get(target.name)! + costSoFar(target) - before);
+    }
+  }
+  return new Map(
+    targets.map(({ name }) => [
+      name,
+      { rate: quantile(rates.get(name)!, 0.5), cost: costs.get(name)! / (SLICES * SLICE) },
+    ]),
+  );
+}
+
+/** Requests per second of one slice. */
 async function rate(target: Target): Promise<number> {
-  let left = LOADED;
+  let left = SLICE;
   const started = performance.now();
   await Promise.all(
     Array.from({ length: PARALLEL }, async () => {
       while (left-- > 0) await ask(target);
     }),
   );
-  return LOADED / ((performance.now() - started) / 1_000);
+  return SLICE / ((performance.now() - started) / 1_000);
 }
 
 function startPortkey(port: number): ChildProcess {

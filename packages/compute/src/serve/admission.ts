@@ -1,7 +1,7 @@
 /**
  * The gate of a provider: everything about a request is checked here, and its lane and money are taken, before the
- * first token. The engine begins as soon as the requester is known and its channel covers the job; the voucher of its
- * last job is checked meanwhile, and nothing is delivered before it is.
+ * first token leaves. The engine begins as soon as the requester is known and its channel covers the job, for a
+ * requester that was served a moment ago at once; what is left to check is checked meanwhile.
  */
 import {
   channelId,
@@ -15,7 +15,7 @@ import {
 } from '@assay/protocol';
 import * as errors from '../errors.js';
 import { applyVoucher, type Lane, startJob } from '../lane.js';
-import { checkChannel, checkTerms } from './job-terms.js';
+import { checkChannel, checkCommitments, checkTerms } from './job-terms.js';
 import {
   type AdmittedJob,
   assertVoucherSigned,
@@ -28,11 +28,41 @@ import {
   type RunningJob,
 } from './provider-context.js';
 
+export type AdmissionOptions = {
+  /**
+   * True if whoever sent the request has just been served as the requester that it names. Then the engine begins at
+   * once, and what it costs to find out that the signature is false is at most one pass per job that was genuine.
+   */
+  readonly isKnown?: boolean;
+};
+
 /** Checks everything about a request and takes its lane. Iterate {@link streamJob} next, or the lane stays taken. */
-export async function admitJob(provider: Provider, request: JobRequest): Promise<AdmittedJob> {
+export async function admitJob(
+  provider: Provider,
+  request: JobRequest,
+  { isKnown = false }: AdmissionOptions = {},
+): Promise<AdmittedJob> {
+  const abort = new AbortController();
+  try {
+    checkTerms(provider, request);
+    const begun = isKnown ? begin(provider, request, abort.signal) : undefined;
+    return await admit(provider, request, { abort, begun });
+  } catch (error) {
+    abort.abort();
+    throw error;
+  }
+}
+
+/** The engine's work on a job, if it has begun. */
+type Work = {
+  readonly abort: AbortController;
+  readonly begun: AsyncIterable<Generated> | undefined;
+};
+
+async function admit(provider: Provider, request: JobRequest, work: Work): Promise<AdmittedJob> {
   const { job } = request;
   const id = jobId(jobDomain(provider), job);
-  checkTerms(provider, request);
+  checkCommitments(request);
   if (provider.running.has(id) || provider.store.loadReceipt(id)) throw errors.jobRepeated(id);
   if (!(await provider.isSignedBy(job.requester, id, request.signature)))
     throw errors.wrongSignature('job', job.requester);
@@ -46,18 +76,16 @@ export async function admitJob(provider: Provider, request: JobRequest): Promise
     provider.lanesTaken.delete(key);
     throw error;
   }
-  const abort = new AbortController();
   try {
     const stored = loadLane(provider, job.channelId, job.lane);
     if (request.voucher === undefined) startJob(stored);
-    const generated = begin(provider, request, abort.signal);
+    const generated = work.begun ?? begin(provider, request, work.abort.signal);
     const lane = startJob(await resumeLane(provider, request, stored));
     provider.store.saveChannel(job.channelId, request.channel);
-    const running = { jobId: id, request, lane, abort, generated };
+    const running = { jobId: id, request, lane, abort: work.abort, generated };
     provider.running.set(id, newRunningJob(running));
     return { jobId: id, request };
   } catch (error) {
-    abort.abort();
     release(provider, job);
     provider.lanesTaken.delete(key);
     throw error;

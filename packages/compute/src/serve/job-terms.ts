@@ -18,9 +18,9 @@ import { vaultAddress } from '../actions/vaults.js';
 import * as errors from '../errors.js';
 import type { ProviderContext } from './provider-context.js';
 
-/** Recipient, time, model, price, length and commitment of a job; throws the first that does not hold. */
+/** Recipient, time, model, price and length of a job; throws the first that does not hold. */
 export function checkTerms(context: ProviderContext, request: JobRequest): void {
-  const { job, inputTokens, salt } = request;
+  const { job, inputTokens } = request;
   if (job.provider.toLowerCase() !== context.signer.address.toLowerCase())
     throw errors.wrongRecipient(job.provider);
   const nowSeconds = BigInt(Math.floor(context.nowMs() / 1000));
@@ -41,7 +41,13 @@ export function checkTerms(context: ProviderContext, request: JobRequest): void 
     throw errors.malformedMessage('outputCountMax', job.outputCountMax);
   const total = job.inputCount + job.outputCountMax;
   if (total > contextLength) throw errors.contextTooLong(total, contextLength);
-  if (inputTokens.length !== job.inputCount || commitTokens(salt, inputTokens) !== job.inputRoot)
+  if (inputTokens.length !== job.inputCount)
+    throw errors.commitmentMismatch('prompt', job.inputRoot);
+}
+
+/** What a job commits to besides its terms: the prompt, and the key of its trace. */
+export function checkCommitments({ job, inputTokens, salt }: JobRequest): void {
+  if (commitTokens(salt, inputTokens) !== job.inputRoot)
     throw errors.commitmentMismatch('prompt', job.inputRoot);
   if (traceKeyHash(salt) !== job.traceKeyHash)
     throw errors.commitmentMismatch('trace key', job.traceKeyHash);

@@ -38,8 +38,8 @@ export type GenerationRequest = {
   readonly guess: Choose;
   /** Guesses for this request alone, instead of those of the scheduler's drafter. */
   readonly drafter?: Drafter;
-  /** Called with the tokens of each step, in order. */
-  readonly onTokens: (tokens: readonly number[]) => void;
+  /** Called with the tokens of each step, in order; `isLast` says that `onEnd` follows at once. */
+  readonly onTokens: (tokens: readonly number[], isLast: boolean) => void;
   /** Called once: after a stop id or the limit, or with what broke. Not after `cancel`. */
   readonly onEnd: (error?: unknown) => void;
 };
@@ -290,7 +290,7 @@ function takeTokens({ run, part, draft }: Turn, logits: Int32Array): boolean {
   }
   if (draft.length > 0) run.pace.record({ guessed: draft.length, right: countRight(made, draft) });
   session.truncate(tokens.length - 1);
-  request.onTokens(made);
+  request.onTokens(made, done);
   return done;
 }
 

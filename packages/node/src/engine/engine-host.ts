@@ -98,8 +98,10 @@ async function* runJob({
     while (!ended) {
       const report = queue.shift();
       if (report === undefined) await new Promise<void>((resolve) => (wake = resolve));
-      else if (report.kind === 'tokens') yield report;
-      else if (report.kind === 'failed') throw failed(report.code, report.message);
+      else if (report.kind === 'tokens') {
+        ended = report.ends === true;
+        yield report;
+      } else if (report.kind === 'failed') throw failed(report.code, report.message);
       else ended = true;
     }
   } finally {

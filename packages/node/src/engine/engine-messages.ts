@@ -31,6 +31,8 @@ export type EngineReport =
       readonly id: number;
       readonly tokens: readonly number[];
       readonly detail?: Uint8Array;
+      /** True if these are the last: no `end` follows then, because each report wakes the role's thread. */
+      readonly ends?: boolean;
     }
   | { readonly kind: 'end'; readonly id: number }
   | { readonly kind: 'verdict'; readonly id: number; readonly verdict: Verdict }

@@ -75,6 +75,7 @@ function startRun(engine: Engine, order: EngineOrder & { kind: 'run' }): void {
   const chooser = createChooser({ sampler, controls, inputTokens, outputCountMax, openMask });
   /** Details of the tokens that were chosen and not yet reported. */
   const details: Uint8Array[] = [];
+  let ended = false;
   const ticket = scheduler.add({
     inputTokens,
     outputCountMax,
@@ -87,14 +88,15 @@ function startRun(engine: Engine, order: EngineOrder & { kind: 'run' }): void {
       return token;
     },
     guess: (logits, tokens) => sampleToken(logits, sampler, tokens.length),
-    onTokens: (tokens) => {
+    onTokens: (tokens, isLast) => {
       const detail = concat(details.splice(0, tokens.length));
-      report({ kind: 'tokens', id, tokens, ...(detail.length > 0 ? { detail } : {}) });
+      ended = isLast;
+      report({ kind: 'tokens', id, tokens, ends: isLast, ...(detail.length > 0 && { detail }) });
     },
     onEnd: (error) => {
       tickets.delete(id);
-      if (error === undefined) report({ kind: 'end', id });
-      else fail(id, error);
+      if (error !== undefined) fail(id, error);
+      else if (!ended) report({ kind: 'end', id });
     },
   });
   tickets.set(id, ticket);

@@ -1,7 +1,7 @@
 /** A small HTTP client for calls between roles: kept-alive connections, limits, errors with our codes. */
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
-import { AssayError, decodeJson } from '@assay/protocol';
+import { AssayError, decodeJson, type JobRefused } from '@assay/protocol';
 
 /** Connections kept open per peer; more than lanes per channel never helps. */
 const SOCKETS_MAX = 64;
@@ -27,7 +27,7 @@ export type PeerRequest = {
   readonly signal?: AbortSignal;
 };
 
-const unreachable = (url: string, cause: unknown): AssayError =>
+export const peerUnreachable = (url: string, cause: unknown): AssayError =>
   new AssayError({
     code: 'peer_unreachable',
     fault: 'peer',
@@ -59,7 +59,7 @@ export function openAnswer(options: PeerRequest): Promise<IncomingMessage> {
     outgoing.setTimeout(options.timeoutMs ?? RESPONSE_TIMEOUT_MS, () =>
       outgoing.destroy(new Error('timed out')),
     );
-    outgoing.on('error', (cause) => reject(unreachable(options.url, cause)));
+    outgoing.on('error', (cause) => reject(peerUnreachable(options.url, cause)));
     outgoing.on('response', resolve);
     outgoing.end(options.body);
   });
@@ -91,13 +91,16 @@ export async function fetchJson(options: PeerRequest): Promise<unknown> {
   const answer = await openAnswer(options);
   const text = (await readBody(answer, ANSWER_BYTES_MAX)).toString('utf8');
   if (answer.statusCode === undefined || answer.statusCode >= 400)
-    throw refusal(options.url, answer, text);
+    throw refusal(options.url, answer, parseError(text));
   return decodeJson(text);
 }
 
 /** The error that a peer's refusal stands for. */
-export function refusal(url: string, answer: IncomingMessage, text: string): AssayError {
-  const error = parseError(text);
+export function refusal(
+  url: string,
+  answer: Pick<IncomingMessage, 'headers' | 'statusCode'>,
+  error: PeerError | undefined,
+): AssayError {
   const retryAfter = answer.headers['retry-after'];
   return new AssayError({
     code: error?.code ?? 'peer_refused',
@@ -110,14 +113,20 @@ export function refusal(url: string, answer: IncomingMessage, text: string): Ass
   });
 }
 
-function parseError(
-  text: string,
-): { code: string; message: string; value?: string; remedy?: string } | undefined {
+type PeerError = JobRefused['error'];
+
+/** The error in the text of a refusal, if it has one in our shape. */
+export function parseError(text: string): PeerError | undefined {
   try {
-    const { error } = JSON.parse(text) as { error?: { code?: unknown; message?: unknown } };
-    if (typeof error?.code !== 'string' || typeof error.message !== 'string') return undefined;
-    return error as { code: string; message: string };
+    return peerError((JSON.parse(text) as { error?: unknown }).error);
   } catch {
     return undefined;
   }
+}
+
+/** Undefined for what has not the shape of our errors. */
+export function peerError(value: unknown): PeerError | undefined {
+  const error = value as { code?: unknown; message?: unknown } | undefined;
+  if (typeof error?.code !== 'string' || typeof error.message !== 'string') return undefined;
+  return error as PeerError;
 }

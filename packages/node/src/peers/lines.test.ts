@@ -2,7 +2,7 @@
 import { createServer, get, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { readLines } from './lines.js';
+import { lineReader } from './lines.js';
 
 let close = (): void => {};
 afterEach(() => close());
@@ -18,6 +18,14 @@ async function open(answer: (response: ServerResponse) => unknown): Promise<Inco
   return new Promise((resolve) => get({ port }, resolve));
 }
 
+async function* readLines(
+  answer: IncomingMessage,
+  lengthMax: number,
+): AsyncGenerator<string, void> {
+  const lines = lineReader(answer, { lengthMax });
+  for (let line = await lines.next(); line !== undefined; line = await lines.next()) yield line;
+}
+
 async function collect(answer: IncomingMessage, lengthMax = 1_000): Promise<string[]> {
   const lines: string[] = [];
   for await (const line of readLines(answer, lengthMax)) lines.push(line);
@@ -26,7 +34,7 @@ async function collect(answer: IncomingMessage, lengthMax = 1_000): Promise<stri
 
 const pause = (ms = 3): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-describe('readLines', () => {
+describe('lineReader', () => {
   it('puts lines together that arrive in pieces, and parts those that arrive together', async () => {
     const bytes = Buffer.from('first\nzweite Zeile: ü\n\nthird\nlast');
     const answer = await open(async (response) => {

@@ -6,11 +6,22 @@ import {
   encodeJson,
   type Hex,
   type JobEvent,
+  type JobRefused,
   type JobRequest,
   type ProviderInfo,
 } from '@assay/protocol';
-import { ANSWER_BYTES_MAX, fetchJson, openAnswer, readBody, refusal } from './http-client.js';
-import { readLines } from './lines.js';
+import {
+  ANSWER_BYTES_MAX,
+  fetchJson,
+  openAnswer,
+  parseError,
+  peerError,
+  peerUnreachable,
+  readBody,
+  refusal,
+} from './http-client.js';
+import { takeJobConnection } from './job-connections.js';
+import { type LineReader, lineReader } from './lines.js';
 
 /** Silence in a stream after which the provider counts as dead. */
 const STREAM_SILENCE_MS = 60_000;
@@ -44,26 +55,77 @@ export const providerPeer = (endpoint: string): ProviderPeer => ({
 export const fetchProviderInfo = async (endpoint: string): Promise<ProviderInfo> =>
   (await fetchJson({ url: `${endpoint}/v1/provider`, timeoutMs: 5_000 })) as ProviderInfo;
 
+/** The lines of a job, and what to do with what carries them once the job is over or given up. */
+type JobLines = {
+  readonly lines: LineReader;
+  readonly close: (isOver: boolean) => void;
+  /** True if the stream ends with the job; else the next job's lines follow. */
+  readonly endsItself: boolean;
+};
+
 async function* startJob(endpoint: string, request: JobRequest): AsyncGenerator<JobEvent, void> {
-  const url = `${endpoint}/v1/jobs`;
-  const body = encodeJson(request);
-  const answer = await openAnswer({ method: 'POST', url, body, timeoutMs: STREAM_SILENCE_MS });
-  if (answer.statusCode !== 200)
-    throw refusal(url, answer, (await readBody(answer, ANSWER_BYTES_MAX)).toString('utf8'));
+  const { lines, close, endsItself } = await openJob(endpoint, encodeJson(request));
+  let hasBegun = false;
+  let isOver = false;
   try {
-    for await (const line of readLines(answer, LINE_LENGTH_MAX))
-      yield decodeJobEvent(decodeJson(line));
+    for (let line = await lines.next(); line !== undefined; line = await lines.next()) {
+      hasBegun = true;
+      const message = decodeJson(line);
+      isOver = isLast(message);
+      if (isRefused(message)) throw refusalOf(endpoint, message);
+      yield decodeJobEvent(message);
+      if (isOver && !endsItself) return;
+    }
   } catch (cause) {
     if (cause instanceof AssayError) throw cause;
-    throw new AssayError({
-      code: 'provider_failed',
-      fault: 'peer',
-      message: 'The provider stopped before the answer was complete.',
-      value: endpoint,
-      remedy: 'Ask again; only what arrived was paid.',
-      cause,
-    });
+    throw hasBegun ? providerStopped(endpoint, cause) : peerUnreachable(endpoint, cause);
   } finally {
-    if (!answer.complete) answer.destroy();
+    close(isOver);
   }
 }
+
+async function openJob(endpoint: string, body: string): Promise<JobLines> {
+  const connection = await takeJobConnection(endpoint, LINE_LENGTH_MAX);
+  if (connection === undefined) return postJob(endpoint, body);
+  const { lines, release, send } = connection;
+  send(body);
+  return { lines, close: release, endsItself: false };
+}
+
+/** The job as a request of its own, for providers that take no others. */
+async function postJob(endpoint: string, body: string): Promise<JobLines> {
+  const url = `${endpoint}/v1/jobs`;
+  const answer = await openAnswer({ method: 'POST', url, body, timeoutMs: STREAM_SILENCE_MS });
+  if (answer.statusCode !== 200) {
+    const text = (await readBody(answer, ANSWER_BYTES_MAX)).toString('utf8');
+    throw refusal(url, answer, parseError(text));
+  }
+  return {
+    lines: lineReader(answer, { lengthMax: LINE_LENGTH_MAX }),
+    close: () => void (answer.complete || answer.destroy()),
+    endsItself: true,
+  };
+}
+
+const typeOf = (message: unknown): unknown => (message as { type?: unknown } | null)?.type;
+
+const isRefused = (message: unknown): message is JobRefused => typeOf(message) === 'refused';
+
+/** True for what ends a job: nothing else of it follows. */
+function isLast(message: unknown): boolean {
+  const type = typeOf(message);
+  return type === 'receipt' || type === 'error' || type === 'refused';
+}
+
+const refusalOf = (endpoint: string, { status, error }: JobRefused): AssayError =>
+  refusal(endpoint, { statusCode: status, headers: {} }, peerError(error));
+
+const providerStopped = (endpoint: string, cause: unknown): AssayError =>
+  new AssayError({
+    code: 'provider_failed',
+    fault: 'peer',
+    message: 'The provider stopped before the answer was complete.',
+    value: endpoint,
+    remedy: 'Ask again; only what arrived was paid.',
+    cause,
+  });

@@ -3,51 +3,30 @@
  * files.
  */
 import { createReadStream, statSync } from 'node:fs';
-import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import {
-  type AdmittedJob,
   admitJob,
   cancelJob,
   computeErrors,
   decodeJobRequest,
   decodeSignedVoucher,
-  loseJob,
-  type Provider,
   payJob,
-  streamJob,
 } from '@assay/compute';
-import {
-  AssayError,
-  encodeJson,
-  type Hex,
-  isHexOf,
-  type JobEvent,
-  type ProviderInfo,
-} from '@assay/protocol';
+import { AssayError, encodeJson, type Hex, isHexOf, type ProviderInfo } from '@assay/protocol';
 import type { HttpBindings } from '@hono/node-server';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { Hono } from 'hono';
 import { gatherWrites } from '../gathered-writes.js';
 import { readIncomingJson, respondError } from '../http-errors.js';
-import type { Logger } from '../log.js';
+import { assertRoom, JOB_BYTES_MAX, type JobStreamOptions, writeJob } from './job-stream.js';
 
-/** A job request is token ids, at most 131,072 of up to 7 characters each. */
-const JOB_BYTES_MAX = 2 * 1024 * 1024;
 const VOUCHER_BYTES_MAX = 4 * 1024;
 
-/** Time that `accepted` waits for the first tokens: on its own it only wakes the reader for nothing. */
-const ACCEPTED_DELAY_MS = 20;
-
-export type ProviderHttpOptions = {
-  readonly provider: Provider;
+export type ProviderHttpOptions = JobStreamOptions & {
   readonly info: () => ProviderInfo;
-  /** Jobs that may be admitted at once, running and waiting. */
-  readonly queueMax: number;
   readonly modelPath: (modelId: Hex) => string | undefined;
   /** What the provider says of its traces. */
   readonly traces?: Hono;
-  readonly log: Logger;
 };
 
 export function providerApp(options: ProviderHttpOptions): Hono<{ Bindings: HttpBindings }> {
@@ -63,12 +42,14 @@ export function providerApp(options: ProviderHttpOptions): Hono<{ Bindings: Http
   );
   app.get('/v1/provider', (context) => context.body(encodeJson(options.info()), 200, JSON_TYPE));
   app.post('/v1/jobs', async (context) => {
-    if (provider.running.size >= options.queueMax)
-      throw computeErrors.overloaded(provider.running.size);
-    const body = await readIncomingJson(context.env.incoming, { bytesMax: JOB_BYTES_MAX });
-    const request = decodeJobRequest(body);
-    const admitted = await admitJob(provider, request);
-    void writeJobStream(options, admitted, context.env.outgoing);
+    const { incoming, outgoing } = context.env;
+    assertRoom(options);
+    const body = await readIncomingJson(incoming, { bytesMax: JOB_BYTES_MAX });
+    const admitted = await admitJob(provider, decodeJobRequest(body));
+    void writeJob(options, admitted, {
+      stream: outgoing,
+      lines: gatherWrites(outgoing, { 'content-type': 'application/x-ndjson' }),
+    });
     return RESPONSE_ALREADY_SENT;
   });
   app.post('/v1/jobs/:jobId/vouchers', async (context) => {
@@ -123,43 +104,3 @@ export function fileResponse(path: string): Response {
     },
   });
 }
-
-/** One line per event. A reader that goes away ends the job: see `streamJob`. */
-async function writeJobStream(
-  { provider, log }: ProviderHttpOptions,
-  admitted: AdmittedJob,
-  response: ServerResponse,
-): Promise<void> {
-  const { jobId } = admitted;
-  const events = streamJob(provider, admitted);
-  const leave = (): void => {
-    log.info({ jobId }, 'reader left');
-    loseJob(provider, jobId);
-    void events.return();
-  };
-  response.on('close', () => response.writableFinished || leave());
-  const lines = gatherWrites(response, { 'content-type': 'application/x-ndjson' });
-  try {
-    for await (const event of events) {
-      lines.add(lineOf(event), event.type === 'accepted' ? ACCEPTED_DELAY_MS : 0);
-      if (response.writableNeedDrain) await drained(response);
-    }
-  } catch (error) {
-    lines.add(lineOf(errorEvent(error)));
-    log.warn({ jobId, error: String(error) }, 'job broke off');
-  }
-  lines.end();
-}
-
-const lineOf = (event: JobEvent): string => `${encodeJson(event)}\n`;
-
-/** Resolves when the reader has caught up, or has gone. */
-const drained = (response: ServerResponse): Promise<void> =>
-  new Promise((resolve) => {
-    response.once('drain', resolve).once('close', resolve);
-  });
-
-const errorEvent = (error: unknown): JobEvent =>
-  error instanceof AssayError
-    ? { type: 'error', code: error.code, message: error.message }
-    : { type: 'error', code: 'internal_error', message: 'The provider made a mistake.' };

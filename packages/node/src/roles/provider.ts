@@ -42,6 +42,7 @@ import { listOffersOnChain } from '../offers-on-chain.js';
 import { isSignedBy } from '../signatures.js';
 import { openProviderStore, type ProviderLedger } from '../stores/provider-store.js';
 import { startClaims } from './claims.js';
+import { acceptJobs } from './job-connections.js';
 import { providerApp } from './provider-http.js';
 import { keepRole, type RunningRole } from './role-process.js';
 
@@ -112,8 +113,9 @@ export async function startProvider(
     log.info({ jobs: recovered.length }, 'settled jobs that a crash cut off');
   const traces = lazyTraceHost({ modelPath: opened.path });
   const defence = defenceOf({ access, store, traces, disguise, signer, log });
+  const jobs = { provider, queueMax: options.queue, log };
   const app = providerApp({
-    provider,
+    ...jobs,
     traces: defence.routes,
     info: () => ({
       address: account.address,
@@ -121,13 +123,12 @@ export async function startProvider(
       models: [info],
       queue: { ...countJobs(provider), max: options.queue },
     }),
-    queueMax: options.queue,
     modelPath: (modelId) => (modelId === info.modelId ? opened.path : undefined),
-    log,
   });
   if (!isLoopbackHost(options.host))
     log.warn('listening beyond this machine: jobs are paid, but put TLS in front');
-  const server = await listen({ app, host: options.host, port: options.port });
+  const { host, port } = options;
+  const server = await listen({ app, host, port, onUpgrade: acceptJobs(jobs) });
   const endpoint = options.endpoint ?? server.url;
   await makeKnown({ access, file: opened.file, info, endpoint, options });
   const claims = startClaims({ access, store, intervalMs: options.claimSeconds * 1_000, log });
