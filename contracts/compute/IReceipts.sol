@@ -88,6 +88,12 @@ interface IReceipts {
     /// @notice Root that a provider posted for an epoch, or zero.
     function roots(address provider, uint64 epoch) external view returns (bytes32);
 
+    /// @notice Receipts of an epoch, and block and time (Unix seconds) in which it was posted; zeros if it was not.
+    function postings(address provider, uint64 epoch)
+        external
+        view
+        returns (uint64 count, uint64 blockNumber, uint64 postedAt);
+
     /// @notice Last epoch of a provider, and its receipts so far.
     function providers(address provider)
         external

@@ -14,6 +14,13 @@ contract Receipts is IReceipts {
         uint128 priceTotal;
     }
 
+    /// @dev | 0..64 count | 64..128 blockNumber | 128..192 postedAt |
+    struct Posting {
+        uint64 count;
+        uint64 blockNumber;
+        uint64 postedAt;
+    }
+
     bytes32 public constant SAMPLER_TYPEHASH = Messages.SAMPLER_TYPEHASH;
     bytes32 public constant JOB_TYPEHASH = Messages.JOB_TYPEHASH;
     bytes32 public constant STREAM_HEAD_TYPEHASH = Messages.STREAM_HEAD_TYPEHASH;
@@ -22,8 +29,9 @@ contract Receipts is IReceipts {
 
     mapping(address provider => mapping(uint64 epoch => bytes32)) public roots;
     mapping(address provider => Provider) public providers;
+    mapping(address provider => mapping(uint64 epoch => Posting)) public postings;
 
-    // INVARIANT: a root, once posted, never changes.
+    // INVARIANT: a root and its posting, once there, never change.
 
     /// @inheritdoc IReceipts
     function post(uint64 epoch, bytes32 root, uint64 count, uint128 priceTotal) external {
@@ -35,6 +43,7 @@ contract Receipts is IReceipts {
         provider.receiptCount += count;
         provider.priceTotal += priceTotal;
         roots[msg.sender][epoch] = root;
+        postings[msg.sender][epoch] = Posting(count, uint64(block.number), uint64(block.timestamp));
         emit EpochPosted(msg.sender, epoch, root, count, priceTotal);
     }
 

@@ -49,7 +49,7 @@ contract Court is Verdicts {
     // INVARIANT: wei held = Σ bonds of stored disputes.
 
     constructor(Parts memory parts_, Terms memory terms_)
-        Verdicts(IStake(parts_.stake), IVaults(parts_.vaults), terms_.releaseDelay)
+        Verdicts(IStake(parts_.stake), IVaults(parts_.vaults), parts_.audits, terms_.releaseDelay)
     {
         if (parts_.receipts == address(0)) revert ZeroAddress();
         bool local = LocalChain.isLocal();
@@ -148,6 +148,8 @@ contract Court is Verdicts {
         if (block.timestamp <= upAt) revert TimeNotUp(upAt);
         // The bond waits for {returnBond}: a convicted provider must not win it, because nobody can move any more.
         if (verdicts[dispute.jobId] != 0) revert AlreadyConvicted(dispute.jobId);
+        // Nor must whoever planted the fault.
+        _requireUnplanted(dispute.jobId);
         if (_isProviders(dispute.phase)) {
             _requireDisputed(dispute, claim);
             _close(dispute, dispute.challenger);
@@ -225,18 +227,32 @@ contract Court is Verdicts {
     /// @inheritdoc ICourt
     function returnBond(Dispute calldata dispute) external {
         _requireStored(dispute);
-        if (verdicts[dispute.jobId] == 0) revert NotConvicted(dispute.jobId);
+        if (verdicts[dispute.jobId] == 0 && !_isPlanted(dispute.jobId)) {
+            revert NotConvicted(dispute.jobId);
+        }
         _close(dispute, dispute.challenger);
     }
 
     // VIEWS
 
     /// @inheritdoc ICourt
+    function isGuilty(
+        Claim calldata claim,
+        Trace calldata trace,
+        IModelRegistry.Model calldata model,
+        Proof calldata proof
+    ) external view returns (bool) {
+        (bytes32 jobId,) = _signedClaim(claim);
+        if (trace.root != 0) _requireTrace(claim.job.provider, jobId, trace);
+        return _isGuilty(claim, trace.root, model, proof);
+    }
+
+    /// @inheritdoc ICourt
     function parts() external view returns (Parts memory) {
         address[5] memory judges = [
             address(JUDGE_0), address(JUDGE_1), address(JUDGE_2), address(JUDGE_3), address(JUDGE_4)
         ];
-        return Parts(address(STAKE), address(VAULTS), RECEIPTS, SPEC_ID, judges);
+        return Parts(address(STAKE), address(VAULTS), RECEIPTS, SPEC_ID, judges, AUDITS);
     }
 
     /// @inheritdoc ICourt
@@ -362,13 +378,24 @@ contract Court is Verdicts {
         }
     }
 
-    /// @dev Asks the judge of the kind.
     function _requireGuilty(
         Claim calldata claim,
         bytes32 traceRoot,
         IModelRegistry.Model calldata model,
         Proof calldata proof
     ) private view {
+        if (!_isGuilty(claim, traceRoot, model, proof)) {
+            revert ClaimRight(proof.kind);
+        }
+    }
+
+    /// @dev Asks the judge of the kind.
+    function _isGuilty(
+        Claim calldata claim,
+        bytes32 traceRoot,
+        IModelRegistry.Model calldata model,
+        Proof calldata proof
+    ) private view returns (bool) {
         bytes32 modelId = keccak256(abi.encode(MODEL_TYPEHASH, model));
         if (traceRoot != 0 && modelId != claim.job.modelId) {
             revert ModelOfAnotherJob(modelId, claim.job.modelId);
@@ -392,9 +419,7 @@ contract Court is Verdicts {
             facts.graphRoot = model.graphRoot;
             facts.tablesRoot = model.tablesRoot;
         }
-        if (!_judge(proof.kind).isGuilty(facts, proof.kind, proof.data)) {
-            revert ClaimRight(proof.kind);
-        }
+        return _judge(proof.kind).isGuilty(facts, proof.kind, proof.data);
     }
 
     function _judge(uint8 kind) private view returns (IJudge) {

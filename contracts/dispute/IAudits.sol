@@ -15,22 +15,29 @@ import {ICourt} from "./ICourt.sol";
 /// A draw needs the hash of a block after the epoch was posted, so no provider knows which of its receipts are audited
 /// when it commits itself to them. Every receipt is drawn with the same probability; each drawn one gives `places` to
 /// seats of verifiers. A seat is one bond of the same size, so who has more at stake is drawn more often. Seats count
-/// for an epoch only if they were taken before it was posted and not given up before that.
+/// for an epoch only if they were taken in a block before the one in which it was posted, and not given up in one.
 ///
 /// A verifier commits to what it found, and shows it after everybody had to commit; the commitment holds its address,
-/// so another one's is worth nothing. Finding `Right` needs the root of the whole trace, which nobody has who did not
+/// so another one's is worth nothing, and the beacon, so that it opens on no other branch of the chain. Finding `Right`
+/// says that the court could convict of nothing, and needs the root of the whole trace, which nobody has who did not
 /// run the model, and which the provider does not sign for anybody before commitments close.
 ///
-/// | at settlement | Right, root is the provider's | Right, another root | Wrong | Abstained | silent |
+/// | at settlement | Right, same root | Right, another root | Wrong | Abstained | silent |
 /// | --- | --- | --- | --- | --- | --- |
-/// | provider answered | fee | pending, forfeited in the end | pending, forfeited in the end | nothing | absent |
-/// | provider silent | fee | fee | pending, forfeited in the end | nothing | absent |
-/// | court convicted for the job | nothing | fee | fee | nothing | absent |
-/// | planted fault | forfeited | forfeited | fee | nothing | absent |
+/// | provider answered with a root | fee | pending, forfeited in the end | pending, forfeited in the end | nothing | absent |
+/// | provider kept silent | fee | fee | pending, forfeited in the end | nothing | absent |
+/// | court convicted, provider answered | nothing | fee | fee | nothing | absent |
+/// | court convicted, provider kept silent | nothing | nothing | fee | nothing | absent |
+/// | planted fault under a root | forfeited | nothing | fee | nothing | absent |
 ///
-/// (`Right` with another root than the provider's says that its trace is wrong, and the court finds that too.)
-/// "Pending" waits `disputeTime` for a conviction. That table is `vectors/court/audits.json`, which the rules of
-/// `packages/compute` and the simulation share.
+/// (`Right` with another root than the provider's says that its trace is wrong, and the court finds that too. `Right`
+/// under the root of a planted fault says that somebody believed what leaked; under another one it may be true, because
+/// a fault can be planted in the trace alone.) "Pending" waits `disputeTime` for a conviction. That table is
+/// `vectors/court/audits.json`, which the rules of `packages/compute` and the simulation share.
+///
+/// The provider pays the fee of each place in every case but a false accusation; where the verifier does not earn it, it
+/// is burned. So a provider gains nothing by keeping verifiers from their work. An absent seat loses as much as the
+/// provider pays for it, so a provider that posts receipts which nobody can look at pays for every harm that it does.
 ///
 /// INVARIANT: a verifier that is on time and computes what it says never loses a bond.
 /// INVARIANT: bonds in = bonds held + returned + forfeited; every fee comes from the audited provider's stake.
@@ -53,7 +60,7 @@ interface IAudits {
         Paid,
         /// Nothing was owed in either direction.
         Unpaid,
-        /// The seat kept silent: it lost `absencePenalty` and was given up.
+        /// The seat kept silent; it is given up for its holder after eight times without a report.
         Absent,
         /// The bond is lost.
         Forfeited
@@ -71,7 +78,7 @@ interface IAudits {
         uint96 feeMin;
         /// What one seat puts at risk.
         uint96 bond;
-        /// What a seat loses that keeps silent; at most the bond.
+        /// What a seat loses at most that keeps silent; it loses what the provider pays for its place.
         uint96 absencePenalty;
         /// After an epoch was posted, in which it may be drawn.
         uint32 drawTime;
@@ -112,16 +119,32 @@ interface IAudits {
         uint64 postedBlock;
         /// Unix seconds.
         uint64 drawnAt;
-        /// Seats that there were when the epoch was posted, empty ones included.
+        /// Seats that there were before the epoch was posted.
         uint32 seatCount;
     }
 
-    /// @dev | 0..160 holder | 160..208 takenBlock | 208..256 leftBlock |
+    /// @dev | 0..160 holder | 160..208 takenBlock | 208..256 leftBlock |,
+    /// | 0..96 bond | 96..160 readyAt | 160..192 slot | 192..200 absences |
     struct Seat {
         address holder;
         uint48 takenBlock;
-        /// Block in which the holder asked to leave, or zero.
+        /// Block in which the seat was given up, or zero.
         uint48 leftBlock;
+        /// What is left of its bond.
+        uint96 bond;
+        /// Unix seconds from which the bond can be withdrawn, or zero.
+        uint64 readyAt;
+        /// Where it is drawn, from 0.
+        uint32 slot;
+        /// Silences since its last report.
+        uint8 absences;
+    }
+
+    /// @notice What audits are made of; fixed at deployment.
+    struct Parts {
+        address stake;
+        address receipts;
+        address court;
     }
 
     event SeatTaken(uint32 indexed seat, address indexed holder);
@@ -131,7 +154,11 @@ interface IAudits {
     event SeatLeft(uint32 indexed seat, address indexed holder, uint96 amount);
     event EpochDrawn(address indexed provider, uint64 indexed epoch, Draw draw);
     event ReportCommitted(
-        address indexed provider, uint64 indexed epoch, address indexed holder, uint64 index, uint8 place
+        address indexed provider,
+        uint64 indexed epoch,
+        address indexed holder,
+        uint64 index,
+        uint8 place
     );
     event ReportRevealed(
         address indexed provider,
@@ -159,7 +186,7 @@ interface IAudits {
         uint64 index,
         address planter
     );
-    /// @param amount fee paid, or bond and penalty lost
+    /// @param amount fee paid, or bond lost
     event ReportSettled(
         bytes32 indexed jobId,
         address indexed provider,
@@ -191,7 +218,7 @@ interface IAudits {
     /// @notice Nobody is in that seat who answers for this epoch.
     error SeatEmpty(uint32 seat);
     error CommitClosed(uint64 closedAt);
-    error AlreadyCommitted();
+    error AlreadyRevealed();
     error RevealNotOpen(uint64 opensAt);
     error RevealClosed(uint64 closedAt);
     error RevealUnequal(bytes32 committed, bytes32 revealed);
@@ -203,10 +230,13 @@ interface IAudits {
     error SettleNotReady(uint64 readyAt);
     error NothingToSettle();
     error PlantUnknown(bytes32 commitment);
+    error AlreadyPlanted(bytes32 jobId);
     /// @notice A plant counts only if it was committed before the epoch was posted.
     error PlantTooLate(uint64 committedBlock, uint64 postedBlock);
     /// @notice The judges find nothing wrong under that root.
     error PlantRight();
+    /// @notice The provider stands by another root than the one under which the fault was planted.
+    error PlantUnequal(bytes32 answered, bytes32 root);
 
     // SEATS
 
@@ -214,7 +244,7 @@ interface IAudits {
     function take(uint32 count) external returns (uint32[] memory seats);
 
     /// @notice Gives a seat up. It answers for epochs that are posted already, so the bond stays until those are over.
-    function leave(uint32 seat) external;
+    function giveUp(uint32 seat) external;
 
     /// @notice Returns the bond of a seat that was given up long enough ago.
     function withdraw(uint32 seat) external;
@@ -224,13 +254,15 @@ interface IAudits {
     /// @notice Decides which receipts of an epoch are audited, and by which seats. Anyone may call, once.
     function draw(address provider, uint64 epoch) external;
 
-    /// @notice Commits the caller to a report: keccak256(abi.encode(place, finding, root, holder, salt)).
+    /// @notice Commits the caller to a report: keccak256(abi.encode(beacon, place, finding, root, holder, salt)). A later
+    /// one replaces it, until commitments close.
     function commit(Place calldata place, bytes32 commitment) external;
 
-    /// @notice Shows a report. `root` is that of the honest trace; it may be zero where nothing was computed.
+    /// @notice Shows a report, after commitments closed. `root` is that of the honest trace; it may be zero where the
+    /// finding is not `Right`. Anyone may call who knows the salt.
     function reveal(Place calldata place, Finding finding, bytes32 root, bytes32 salt) external;
 
-    /// @notice The provider says which trace root it stands by.
+    /// @notice The provider says which trace root it stands by, after commitments closed.
     /// @param signature Of the provider over `Receipts.hashTrace(jobId, root)`.
     function answer(Posted calldata posted, bytes32 root, bytes calldata signature) external;
 
@@ -244,15 +276,15 @@ interface IAudits {
     /// a block before the one in which the epoch of the receipt is posted.
     function plant(bytes32 commitment) external;
 
-    /// @notice Opens a planted fault while reports are revealed. The judges must find the receipt wrong under `root`,
-    /// the one that the provider would have signed; nobody is believed. From then on the court convicts nobody of this
-    /// job. Half of the bonds that are forfeited for it go to the planter.
+    /// @notice Opens a planted fault of a drawn receipt while reports are revealed. The judges must find the receipt wrong
+    /// under a root that its provider signed; nobody is believed. From then on the court convicts nobody of this job. Half
+    /// of the bonds that are forfeited for it go to the planter.
     /// @param consent Of the requester of the job over `hashPlant(jobId, root)`: it knew that its answer is wrong, so
     /// no provider can call a cheat on a stranger planted.
     function openPlant(
         Posted calldata posted,
         ICourt.Claim calldata claim,
-        bytes32 root,
+        ICourt.Trace calldata trace,
         bytes32 salt,
         bytes calldata consent,
         IModelRegistry.Model calldata model,
@@ -271,13 +303,46 @@ interface IAudits {
     function isPlanted(bytes32 jobId) external view returns (bool);
 
     function draws(address provider, uint64 epoch) external view returns (Draw memory);
+
+    /// @notice What is stored of a place: nobody, unless somebody committed itself or it was settled.
+    /// @param content commitment, once revealed the root
+    function reports(Place calldata place)
+        external
+        view
+        returns (address holder, uint32 seat, Finding finding, Outcome outcome, bytes32 content);
+
+    /// @notice Root that the provider stands by, or zero.
+    function answers(address provider, uint64 epoch, uint64 index)
+        external
+        view
+        returns (bytes32 root);
+
+    /// @notice Block in which a planted fault was announced, or zero.
+    function plants(bytes32 commitment) external view returns (uint64);
+
+    /// @notice Seats count from 1; see {Seat}. Zeros if the seat is empty.
     function seats(uint32 seat)
         external
         view
-        returns (address holder, uint48 takenBlock, uint48 leftBlock);
-    /// @notice Seats that were ever taken.
+        returns (
+            address holder,
+            uint48 takenBlock,
+            uint48 leftBlock,
+            uint96 bond,
+            uint64 readyAt,
+            uint32 slot,
+            uint8 absences
+        );
+
+    /// @notice Seats that can be drawn now.
     function seatCount() external view returns (uint32);
+
+    /// @notice Seat in a slot before a block; a draw's slots are those before its `postedBlock`.
+    function seatAt(uint32 slot, uint64 blockNumber) external view returns (uint32 seat);
+
+    function parts() external view returns (Parts memory);
     function terms() external view returns (Terms memory);
+    function PLANT_TYPEHASH() external view returns (bytes32);
     function hashPlant(bytes32 jobId, bytes32 root) external view returns (bytes32);
     /// @notice Between the block in which an epoch is posted and the one whose hash is the beacon.
     function BEACON_BLOCKS() external view returns (uint64);

@@ -114,6 +114,8 @@ interface ICourt {
         bytes32 specId;
         /// Judges by the upper four bits of a kind.
         address[5] judges;
+        /// Knows planted faults; zero if there are no audits.
+        address audits;
     }
 
     /// @notice Times in seconds, money in wei.
@@ -202,6 +204,8 @@ interface ICourt {
     error WalksUsedUp();
     error AlreadyConvicted(bytes32 jobId);
     error NotConvicted(bytes32 jobId);
+    /// @notice The fault was planted, with the requester's consent, to see who looks ({IAudits}).
+    error JobPlanted(bytes32 jobId);
     /// @notice The judge recomputed it, and the provider is right.
     error ClaimRight(uint8 kind);
     error NotEquivocal();
@@ -289,10 +293,19 @@ interface ICourt {
     /// @notice Burns what no conviction of the provider needed. Anyone may call.
     function burn(address provider) external;
 
-    /// @notice Gives the bond of a dispute back whose provider was convicted otherwise. Anyone may call.
+    /// @notice Gives the bond of a dispute back whose provider was convicted otherwise, or whose job was a planted
+    /// fault. Anyone may call.
     function returnBond(Dispute calldata dispute) external;
 
     // VIEWS
+
+    /// @notice Whether {convict} would find the provider guilty; reverts where it would refuse the claim or the proof.
+    function isGuilty(
+        Claim calldata claim,
+        Trace calldata trace,
+        IModelRegistry.Model calldata model,
+        Proof calldata proof
+    ) external view returns (bool);
 
     /// @notice Hash of an open dispute, or zero.
     function disputes(bytes32 jobId, address challenger) external view returns (bytes32);

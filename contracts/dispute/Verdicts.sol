@@ -4,6 +4,7 @@ pragma solidity ^0.8.37;
 import {LocalChain} from "../protocol/LocalChain.sol";
 import {Payments} from "../protocol/Payments.sol";
 import {IStake} from "../settlement/IStake.sol";
+import {IAudits} from "./IAudits.sol";
 import {ICourt} from "./ICourt.sol";
 import {IVaults} from "./IVaults.sol";
 
@@ -44,6 +45,7 @@ abstract contract Verdicts is ICourt {
 
     IStake internal immutable STAKE;
     IVaults internal immutable VAULTS;
+    address internal immutable AUDITS;
     address internal immutable TOKEN;
     uint32 internal immutable RELEASE_DELAY;
 
@@ -55,12 +57,12 @@ abstract contract Verdicts is ICourt {
 
     // INVARIANT: token held >= Σ taken of unpaid verdicts + Σ remainders.
 
-    constructor(IStake stake, IVaults vaults, uint32 releaseDelay) {
+    constructor(IStake stake, IVaults vaults, address audits, uint32 releaseDelay) {
         if (address(stake) == address(0) || address(vaults) == address(0)) revert ZeroAddress();
         uint32 least = LocalChain.isLocal() ? 0 : DELAY_MIN;
         if (releaseDelay < least || releaseDelay > SECONDS_MAX) revert TermsOutOfRange();
         (STAKE, VAULTS, RELEASE_DELAY) = (stake, vaults, releaseDelay);
-        TOKEN = stake.TOKEN();
+        (TOKEN, AUDITS) = (stake.TOKEN(), audits);
     }
 
     /// @inheritdoc ICourt
@@ -132,6 +134,7 @@ abstract contract Verdicts is ICourt {
         internal
     {
         if (verdicts[jobId] != 0) revert AlreadyConvicted(jobId);
+        _requireUnplanted(jobId);
         address provider = claim.job.provider;
         // SAFETY: marked before money moves; stake, vaults and token are fixed contracts that do not call back.
         verdicts[jobId] = PAID;
@@ -153,6 +156,15 @@ abstract contract Verdicts is ICourt {
         });
         verdicts[jobId] = keccak256(abi.encode(verdict));
         emit Convicted(jobId, provider, claimant.account, kind, verdict);
+    }
+
+    /// @dev True if somebody has shown that the fault of this job was planted.
+    function _isPlanted(bytes32 jobId) internal view returns (bool) {
+        return AUDITS != address(0) && IAudits(AUDITS).isPlanted(jobId);
+    }
+
+    function _requireUnplanted(bytes32 jobId) internal view {
+        if (_isPlanted(jobId)) revert JobPlanted(jobId);
     }
 
     function _requireVerdict(Verdict calldata verdict) private view {

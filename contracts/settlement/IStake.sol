@@ -5,7 +5,9 @@ pragma solidity ^0.8.37;
 /// @notice Money that a provider puts at risk so that its receipts are worth something. It leaves in two steps with a
 /// delay between them, and stays at risk until it has left, so that nobody can cheat and run.
 ///
-/// Only the court can slash, and the court is a contract fixed at deployment; without one (zero) nobody can.
+/// Only the court can slash, and the court is a contract fixed at deployment; without one (zero) nobody can. Audits,
+/// fixed likewise, charge their fees here: at most a sixteenth of the stake in a period as long as the delay, so that
+/// no provider carries its stake out as fees of its own verifiers.
 interface IStake {
     event StakeDeposited(
         address indexed provider, address indexed sender, uint96 amount, uint96 staked
@@ -15,6 +17,10 @@ interface IStake {
     event StakeWithdrawalRequested(address indexed provider, uint96 amount, uint64 readyAt);
     event StakeWithdrawn(address indexed provider, uint96 amount, uint96 staked);
     event StakeSlashed(
+        address indexed provider, address indexed recipient, uint96 amount, uint96 staked
+    );
+
+    event StakeCharged(
         address indexed provider, address indexed recipient, uint96 amount, uint96 staked
     );
 
@@ -28,6 +34,7 @@ interface IStake {
     error WithdrawNotReady(address provider, uint64 readyAt);
     error NothingToWithdraw(address provider);
     error CallerNotCourt(address caller);
+    error CallerNotAudits(address caller);
 
     /// @notice Adds `amount` to the stake of `provider` from the caller's allowance.
     function deposit(address provider, uint96 amount) external;
@@ -55,6 +62,18 @@ interface IStake {
         external
         returns (uint96 slashed);
 
+    /// @notice Sends up to `amount` of a provider's stake to `recipient`, a fee of an audit. Audits only.
+    /// @return charged What there was to take within the period.
+    function charge(address provider, uint96 amount, address recipient)
+        external
+        returns (uint96 charged);
+
+    /// @notice What audits took of a stake in the period that ends at `endsAt` (Unix seconds), and at most take.
+    function periods(address provider)
+        external
+        view
+        returns (uint96 charged, uint96 chargedMax, uint64 endsAt);
+
     /// @notice `staked` is all that can be slashed, `requested` the part of it that is on its way out.
     function stakes(address provider)
         external
@@ -63,6 +82,7 @@ interface IStake {
 
     function TOKEN() external view returns (address);
     function COURT() external view returns (address);
+    function AUDITS() external view returns (address);
     /// @notice Seconds between request and withdrawal.
     function WITHDRAW_DELAY() external view returns (uint64);
 }

@@ -17,23 +17,36 @@ contract Stake is IStake {
         uint64 readyAt;
     }
 
+    /// @dev What audits took of a stake in the current period. | 0..96 charged | 96..192 chargedMax | 192..256 endsAt |
+    struct Period {
+        uint96 charged;
+        uint96 chargedMax;
+        uint64 endsAt;
+    }
+
     /// @dev A day covers the longest dispute; a local chain may go faster.
     uint64 private constant WITHDRAW_DELAY_MIN = 1 days;
     uint64 private constant WITHDRAW_DELAY_MIN_LOCAL = 1 seconds;
     uint64 private constant WITHDRAW_DELAY_MAX = 90 days;
+    /// @dev Part of a stake that audits may take in one period: more than fees of a provider that earns what its stake
+    /// covers, and too little to carry a stake out to one's own verifiers before a conviction.
+    uint96 private constant CHARGE_DIVISOR = 16;
 
     address public immutable TOKEN;
     address public immutable COURT;
+    address public immutable AUDITS;
     uint64 public immutable WITHDRAW_DELAY;
 
     // STORAGE
 
     mapping(address provider => Position) public stakes;
+    mapping(address provider => Period) public periods;
 
     // INVARIANT: money held >= Σ staked.
     // INVARIANT: requested <= staked for every provider.
+    // INVARIANT: charged <= chargedMax for every provider.
 
-    constructor(address token, address court, uint64 withdrawDelay) {
+    constructor(address token, address court, address audits, uint64 withdrawDelay) {
         if (token == address(0)) revert ZeroAddress();
         uint64 delayMin = LocalChain.isLocal() ? WITHDRAW_DELAY_MIN_LOCAL : WITHDRAW_DELAY_MIN;
         if (withdrawDelay < delayMin || withdrawDelay > WITHDRAW_DELAY_MAX) {
@@ -41,6 +54,7 @@ contract Stake is IStake {
         }
         TOKEN = token;
         COURT = court;
+        AUDITS = audits;
         WITHDRAW_DELAY = withdrawDelay;
     }
 
@@ -109,13 +123,43 @@ contract Stake is IStake {
         // SAFETY: a court of zero admits nobody, since no transaction comes from the zero address.
         if (msg.sender != COURT) revert CallerNotCourt(msg.sender);
         if (recipient == address(0)) revert ZeroAddress();
-        Position storage position = stakes[provider];
-        slashed = amount < position.staked ? amount : position.staked;
-        uint96 staked = position.staked - slashed;
-        position.staked = staked;
-        if (position.requested > staked) position.requested = staked;
+        uint96 staked;
+        (slashed, staked) = _take(provider, amount);
         emit StakeSlashed(provider, recipient, slashed, staked);
         if (slashed != 0) TOKEN.push(recipient, slashed);
+    }
+
+    /// @inheritdoc IStake
+    function charge(address provider, uint96 amount, address recipient)
+        external
+        returns (uint96 charged)
+    {
+        // SAFETY: audits of zero admit nobody, since no transaction comes from the zero address.
+        if (msg.sender != AUDITS) revert CallerNotAudits(msg.sender);
+        if (recipient == address(0)) revert ZeroAddress();
+        Period memory period = periods[provider];
+        if (block.timestamp >= period.endsAt) {
+            uint96 chargedMax = stakes[provider].staked / CHARGE_DIVISOR;
+            period = Period(0, chargedMax, uint64(block.timestamp) + WITHDRAW_DELAY);
+        }
+        uint96 left = period.chargedMax - period.charged;
+        uint96 staked;
+        (charged, staked) = _take(provider, amount < left ? amount : left);
+        // A period starts with the first charge, so a provider without stake does not start one.
+        if (charged == 0) return 0;
+        period.charged += charged;
+        periods[provider] = period;
+        emit StakeCharged(provider, recipient, charged, staked);
+        TOKEN.push(recipient, charged);
+    }
+
+    /// @dev Takes what there is, up to `amount`, out of a stake, first out of what is not on its way out.
+    function _take(address provider, uint96 amount) private returns (uint96 taken, uint96 staked) {
+        Position storage position = stakes[provider];
+        taken = amount < position.staked ? amount : position.staked;
+        staked = position.staked - taken;
+        position.staked = staked;
+        if (position.requested > staked) position.requested = staked;
     }
 
     function _held() private view returns (uint256) {

@@ -172,7 +172,9 @@ contract GasTest is ChannelsTest {
 
     function test_gas_stake() public {
         IStake stake = IStake(
-            vm.deployCode("Stake.sol:Stake", abi.encode(address(dollar), address(0), 1 days))
+            vm.deployCode(
+                "Stake.sol:Stake", abi.encode(address(dollar), address(0), address(0), 1 days)
+            )
         );
         vm.prank(payer);
         dollar.approve(address(stake), type(uint256).max);

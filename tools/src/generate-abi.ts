@@ -27,6 +27,7 @@ export const CONTRACTS = [
   'dispute/Vaults',
   'dispute/Vault',
   'dispute/Court',
+  'dispute/Audits',
 ] as const;
 
 /** The part of a Foundry artifact that is used. */

@@ -11,13 +11,17 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { MODEL_TYPE, modelCommitmentId } from '@assay/compute';
 import {
   type Address,
+  AUDIT_REQUEST_TYPES,
+  auditDomain,
   bigEndian,
   CHANNEL_TYPES,
   type ChannelConfig,
   channelId,
   computeDomain,
   type Hex,
+  hashAuditRequest,
   hashLaneVoucher,
+  hashPlant,
   hashReceipt,
   hashStreamHead,
   hashVoucher,
@@ -28,6 +32,7 @@ import {
   LANE_VOUCHER_TYPES,
   merkleProof,
   merkleRoot,
+  PLANT_TYPES,
   RECEIPT_TYPES,
   type Receipt,
   STREAM_HEAD_TYPES,
@@ -53,8 +58,10 @@ const address = (name: string): Address => `0x${word(name).slice(-40)}`;
 
 const CHANNELS = address('channels');
 const RECEIPTS = address('receipts');
+const AUDITS = address('audits');
 const SETTLEMENT = settlementDomain(CHAIN_ID, CHANNELS);
 const COMPUTE = computeDomain(CHAIN_ID, RECEIPTS);
+const AUDIT = auditDomain(CHAIN_ID, AUDITS);
 
 type TypeFields = Readonly<Record<string, readonly { name: string; type: string }[]>>;
 
@@ -80,6 +87,8 @@ function typeVectors(): Record<string, { type: string; hash: Hex }> {
     Job: describe('Job', JOB_TYPES),
     StreamHead: describe('StreamHead', STREAM_HEAD_TYPES),
     Receipt: describe('Receipt', RECEIPT_TYPES),
+    Plant: describe('Plant', PLANT_TYPES),
+    AuditRequest: describe('AuditRequest', AUDIT_REQUEST_TYPES),
     Model: { type: MODEL_TYPE, hash: word(MODEL_TYPE) },
   };
 }
@@ -184,6 +193,25 @@ const streamHeadVectors = () =>
     return { streamHead, digest: hashStreamHead(COMPUTE, streamHead) };
   });
 
+const plantVectors = () =>
+  [ZERO, word('trace')].map((root) => {
+    const plant = { jobId: word('job'), root };
+    return { plant, digest: hashPlant(AUDIT, plant) };
+  });
+
+const auditRequestVectors = () =>
+  [0, 255].map((place) => {
+    const number = place === 0 ? 0n : UINT64_MAX;
+    const request = {
+      provider: address(`provider ${place}`),
+      epoch: number,
+      index: number,
+      place,
+      expiresAt: number,
+    };
+    return { request, digest: hashAuditRequest(AUDIT, request) };
+  });
+
 function modelVectors() {
   const model = {
     weightsRoot: word('weights'),
@@ -224,13 +252,17 @@ export function generateVectors(): readonly GeneratedFile[] {
     chainId: CHAIN_ID,
     channels: CHANNELS,
     receipts: RECEIPTS,
+    audits: AUDITS,
     settlementSeparator: domainSeparator({ domain: SETTLEMENT }),
     computeSeparator: domainSeparator({ domain: COMPUTE }),
+    auditSeparator: domainSeparator({ domain: AUDIT }),
     types: typeVectors(),
     channelVectors: channelVectors(),
     jobVectors: jobVectors(),
     streamHeadVectors: streamHeadVectors(),
     receiptVectors: receiptVectors(),
+    plantVectors: plantVectors(),
+    auditRequestVectors: auditRequestVectors(),
     modelVectors: modelVectors(),
   };
   return [

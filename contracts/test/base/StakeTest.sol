@@ -10,6 +10,7 @@ abstract contract StakeTest is ChannelsTest {
 
     IStake internal stake;
     address internal court = vm.addr(0xC0047);
+    address internal audits = vm.addr(0xA0D17);
     address internal provider = vm.addr(PAYER_KEY);
 
     function setUp() public virtual override {
@@ -20,7 +21,7 @@ abstract contract StakeTest is ChannelsTest {
     }
 
     function deployStake(address token, address court_, uint64 wait) internal returns (IStake) {
-        return IStake(vm.deployCode("Stake.sol:Stake", abi.encode(token, court_, wait)));
+        return IStake(vm.deployCode("Stake.sol:Stake", abi.encode(token, court_, audits, wait)));
     }
 
     function depositStake(uint96 amount) internal {

@@ -42,6 +42,8 @@ abstract contract CourtBase is ChannelsTest {
     IReceipts internal receipts;
     IStake internal stake;
     IVaults internal vaults;
+    /// @dev Of the stake and the court, which are put on chain before audits are; zero where there are none.
+    address internal audits;
     TraceTrees internal trees;
     address internal provider = vm.addr(PROVIDER_KEY);
     /// @dev Execution of the last move.
@@ -60,7 +62,9 @@ abstract contract CourtBase is ChannelsTest {
         uint64 nonce = courtVm.getNonce(address(this));
         address courtAddress = courtVm.computeCreateAddress(address(this), nonce + 2);
         stake = IStake(
-            vm.deployCode("Stake.sol:Stake", abi.encode(dollar, courtAddress, uint64(7 days)))
+            vm.deployCode(
+                "Stake.sol:Stake", abi.encode(dollar, courtAddress, audits, uint64(7 days))
+            )
         );
         vaults = IVaults(
             vm.deployCode(
@@ -73,7 +77,8 @@ abstract contract CourtBase is ChannelsTest {
             address(vaults),
             address(receipts),
             SPEC_ID,
-            [judge, judge, judge, judge, judge]
+            [judge, judge, judge, judge, judge],
+            audits
         );
         ICourt.Terms memory terms = ICourt.Terms(CLOCK, WINDOW, RELEASE, BOND);
         court = ICourt(vm.deployCode("Court.sol:Court", abi.encode(parts, terms)));

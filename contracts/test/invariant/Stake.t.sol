@@ -89,7 +89,8 @@ contract StakeInvariantTest is Test {
     function setUp() public {
         vm.warp(1_800_000_000);
         dollar = ITestDollar(vm.deployCode("TestDollar.sol:TestDollar"));
-        bytes memory arguments = abi.encode(address(dollar), address(0xC0047), uint64(1 days));
+        bytes memory arguments =
+            abi.encode(address(dollar), address(0xC0047), address(0), uint64(1 days));
         stake = IStake(vm.deployCode("Stake.sol:Stake", arguments));
         actor = new StakeActor(stake, dollar);
         targetContract(address(actor));

@@ -4,6 +4,7 @@ import {
   type Addresses,
   type DeployContractsParameters,
   deployContracts,
+  LOCAL_AUDIT_TERMS,
   type Market,
   mintTestDollars,
 } from '@assay/compute';
@@ -35,6 +36,7 @@ const REMOTE_POLLING_MS = 1_000;
 const LOCAL_COURT: DeployContractsParameters = {
   vaultWindowSeconds: 2,
   courtTerms: { clock: 30, window: 3_600, releaseDelay: 1, bond: 10n ** 16n },
+  auditTerms: LOCAL_AUDIT_TERMS,
 };
 
 /** Coin for gas that a role on the local chain is given: thousands of transactions. */

@@ -93,6 +93,23 @@ export const TRACE_TYPES = {
   ],
 } as const;
 
+export const PLANT_TYPES = {
+  Plant: [
+    { name: 'jobId', type: 'bytes32' },
+    { name: 'root', type: 'bytes32' },
+  ],
+} as const;
+
+export const AUDIT_REQUEST_TYPES = {
+  AuditRequest: [
+    { name: 'provider', type: 'address' },
+    { name: 'epoch', type: 'uint64' },
+    { name: 'index', type: 'uint64' },
+    { name: 'place', type: 'uint8' },
+    { name: 'expiresAt', type: 'uint64' },
+  ],
+} as const;
+
 /** Where a message counts: one contract on one chain, so that it can be replayed on no other. */
 export type Domain = {
   readonly name: string;
@@ -112,6 +129,14 @@ export const settlementDomain = (chainId: number, contract: Address): Domain => 
 /** Domain of jobs, stream heads and receipts; `contract` is the receipts contract. */
 export const computeDomain = (chainId: number, contract: Address): Domain => ({
   name: 'Assay Compute',
+  version: '1',
+  chainId,
+  verifyingContract: contract,
+});
+
+/** Domain of planted faults and requests of audits; `contract` is the audits contract. */
+export const auditDomain = (chainId: number, contract: Address): Domain => ({
+  name: 'Assay Audits',
   version: '1',
   chainId,
   verifyingContract: contract,
@@ -198,6 +223,19 @@ export type Receipt = {
 /** By which a provider commits itself to the trace of a job (docs/reference/court.md), when somebody asks. */
 export type Trace = { readonly jobId: Hex; readonly root: Hex };
 
+/** By which a requester agrees that a fault is planted in its job, under a root that the provider signs. */
+export type Plant = { readonly jobId: Hex; readonly root: Hex };
+
+/** By which the holder of a drawn seat asks the provider for a receipt; it never goes on chain. */
+export type AuditRequest = {
+  readonly provider: Address;
+  readonly epoch: bigint;
+  readonly index: bigint;
+  readonly place: number;
+  /** Unix seconds. */
+  readonly expiresAt: bigint;
+};
+
 const hashChannelStruct = compileStruct<ChannelConfig>(CHANNEL_TYPES, 'ChannelConfig');
 const hashVoucherStruct = compileStruct<Voucher>(VOUCHER_TYPES, 'Voucher');
 const hashLaneVoucherStruct = compileStruct<LaneVoucher>(LANE_VOUCHER_TYPES, 'LaneVoucher');
@@ -205,6 +243,9 @@ const hashJobStruct = compileStruct<Job>(JOB_TYPES, 'Job');
 const hashStreamHeadStruct = compileStruct<StreamHead>(STREAM_HEAD_TYPES, 'StreamHead');
 const hashReceiptStruct = compileStruct<Receipt>(RECEIPT_TYPES, 'Receipt');
 const hashTraceStruct = compileStruct<Trace>(TRACE_TYPES, 'Trace');
+
+const hashPlantStruct = compileStruct<Plant>(PLANT_TYPES, 'Plant');
+const hashAuditRequestStruct = compileStruct<AuditRequest>(AUDIT_REQUEST_TYPES, 'AuditRequest');
 
 /** A channel is its terms: their digest is its id. */
 export const channelId = (domain: Domain, config: ChannelConfig): Hex =>
@@ -227,3 +268,9 @@ export const hashReceipt = (domain: Domain, receipt: Receipt): Hex =>
 
 export const hashTrace = (domain: Domain, trace: Trace): Hex =>
   hashMessage(domain, hashTraceStruct, trace);
+
+export const hashPlant = (domain: Domain, plant: Plant): Hex =>
+  hashMessage(domain, hashPlantStruct, plant);
+
+export const hashAuditRequest = (domain: Domain, request: AuditRequest): Hex =>
+  hashMessage(domain, hashAuditRequestStruct, request);

@@ -203,7 +203,7 @@ async function codeOf(promise: Promise<unknown>): Promise<string> {
 
 describe('deployContracts', () => {
   it('leaves code at every address', async () => {
-    expect(Object.keys(addresses)).toHaveLength(8);
+    expect(Object.keys(addresses)).toHaveLength(9);
     for (const address of Object.values(addresses)) {
       expect((await node().getCode({ address }))?.length).toBeGreaterThan(1000);
     }

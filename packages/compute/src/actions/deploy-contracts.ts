@@ -8,6 +8,7 @@ import * as abis from '@assay/protocol/abi';
 import * as bytecodes from '@assay/protocol/bytecode';
 import { type Abi, getContractAddress } from 'viem';
 import { deployContract, getTransactionCount } from 'viem/actions';
+import type { AuditTerms } from '../court/audit.js';
 import type { CourtTerms } from '../court/claim.js';
 import { call, confirm, type WriteClient } from './transact.js';
 
@@ -22,6 +23,7 @@ export type Addresses = {
   readonly modelRegistry: Address;
   readonly vaults: Address;
   readonly court: Address;
+  readonly audits: Address;
 };
 
 /** Seconds between the request to take stake out and its payment: the time to convict who cheats and runs. */
@@ -41,12 +43,51 @@ export const COURT_TERMS: CourtTerms = {
   bond: 20_000_000_000_000_000n,
 };
 
+/** Fraction of 2^32, as the terms of audits have it. */
+const rateOf = (fraction: number): number => fraction * 2 ** 32;
+
+/** One dollar in atomic units. */
+const DOLLAR = 1_000_000n;
+
+/**
+ * Of audits that nobody gave other terms. One receipt in twenty is drawn, for three seats, at a tenth of its price each:
+ * 1.5 % of what a provider earns, and twice what a re-computation costs where that is a twentieth of serving. Draw,
+ * commitments and reveals end before the court's window of two days does; the time to dispute outlasts two clocks; and
+ * everything is over before stake that was asked for when the epoch was posted has left.
+ */
+export const AUDIT_TERMS: AuditTerms = {
+  rate: Math.floor(rateOf(1 / 20)),
+  places: 3,
+  feeShare: 1_000,
+  feeMin: 1_000n,
+  bond: 50n * DOLLAR,
+  absencePenalty: DOLLAR,
+  drawTime: 86_400,
+  commitTime: 6 * 3_600,
+  revealTime: 6 * 3_600,
+  disputeTime: 4 * 86_400,
+};
+
+/** Of audits on a local chain, where a whole audit takes a minute. Commitments outlast a restart of a verifier. */
+export const LOCAL_AUDIT_TERMS: AuditTerms = {
+  ...AUDIT_TERMS,
+  rate: rateOf(1 / 4),
+  places: 2,
+  feeMin: 1n,
+  bond: 10n * DOLLAR,
+  drawTime: 3_600,
+  commitTime: 20,
+  revealTime: 20,
+  disputeTime: 300,
+};
+
 export type DeployContractsParameters = {
   /** Payment token that exists already; the test dollar exists on local chains only. */
   readonly token?: Address;
   readonly stakeWithdrawDelaySeconds?: number;
   readonly vaultWindowSeconds?: number;
   readonly courtTerms?: CourtTerms;
+  readonly auditTerms?: AuditTerms;
 };
 
 type Creation = { readonly abi: Abi; readonly bytecode: Hex; readonly args?: readonly unknown[] };
@@ -85,13 +126,13 @@ export async function deployContracts(
     }),
   };
   const judges = await createJudges(create);
-  // Stake and vaults answer to the court, and it to them: its address follows from the count of creations.
-  const court = addressAfter(2);
+  // Stake, vaults, court and audits answer to each other: addresses follow from the count of creations.
+  const [court, audits] = [addressAfter(2), addressAfter(3)];
   const delay = BigInt(parameters.stakeWithdrawDelaySeconds ?? STAKE_WITHDRAW_DELAY_SECONDS);
   const stake = await create({
     abi: abis.stakeAbi,
     bytecode: bytecodes.stakeBytecode,
-    args: [testDollar, court, delay],
+    args: [testDollar, court, audits, delay],
   });
   const window = BigInt(parameters.vaultWindowSeconds ?? VAULT_WINDOW_SECONDS);
   const vaults = await create({
@@ -103,12 +144,17 @@ export async function deployContracts(
     abi: abis.courtAbi,
     bytecode: bytecodes.courtBytecode,
     args: [
-      { stake, vaults, receipts: base.receipts, specId: SPEC_ID, judges },
+      { stake, vaults, receipts: base.receipts, specId: SPEC_ID, judges, audits },
       parameters.courtTerms ?? COURT_TERMS,
     ],
   });
+  await create({
+    abi: abis.auditsAbi,
+    bytecode: bytecodes.auditsBytecode,
+    args: [{ stake, receipts: base.receipts, court }, parameters.auditTerms ?? AUDIT_TERMS],
+  });
   for (const hash of hashes) await confirm(client, hash);
-  return { ...base, stake, vaults, court };
+  return { ...base, stake, vaults, court, audits };
 }
 
 /** Tables, checker and the judges over them, in the order of the kinds that they know. */

@@ -1,3 +1,4 @@
+export * from './audits.js';
 export * from './authorize-deposit.js';
 export * from './claim-lanes.js';
 export * from './court-moves.js';

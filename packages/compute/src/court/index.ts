@@ -1,3 +1,4 @@
+export * from './audit.js';
 export * from './claim.js';
 export * from './descent.js';
 export * from './events.js';

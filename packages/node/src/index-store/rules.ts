@@ -152,6 +152,8 @@ function stakeChange(row: StakeRow, event: EventOf<'stake'>): Partial<StakeRow> 
       const withdrawn = plus(row.withdrawn, amount);
       return { withdrawn, exit_amount: '0', exit_at_seconds: 0 };
     }
+    // Fees of audits leave a stake like what is slashed.
+    case 'StakeCharged':
     case 'StakeSlashed': {
       const { staked } = event.args;
       const exit = BigInt(row.exit_amount) > staked ? staked : BigInt(row.exit_amount);
