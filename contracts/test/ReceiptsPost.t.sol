@@ -35,6 +35,18 @@ contract ReceiptsPostTest is Test {
         assertEq(receipts.roots(address(this), 1), ROOT);
     }
 
+    /// @dev What a draw starts from.
+    function test_post_keepsBlockAndTime() public {
+        vm.warp(1_800_000_000);
+        receipts.post(3, ROOT, 10, 100);
+        (uint64 count, uint64 blockNumber, uint64 postedAt) = receipts.postings(address(this), 3);
+        assertEq(count, 10);
+        assertEq(blockNumber, block.number);
+        assertEq(postedAt, 1_800_000_000);
+        (count,,) = receipts.postings(address(this), 4);
+        assertEq(count, 0);
+    }
+
     /// @dev A root is final: no epoch is posted twice, or after a later one.
     function testFuzz_post_backwards_reverts(uint64 first, uint64 second) public {
         first = uint64(bound(first, 1, type(uint64).max));

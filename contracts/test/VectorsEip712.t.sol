@@ -2,6 +2,7 @@
 pragma solidity ^0.8.37;
 
 import {IReceipts} from "../compute/IReceipts.sol";
+import {IAudits} from "../dispute/IAudits.sol";
 import {IModelRegistry} from "../model/IModelRegistry.sol";
 import {IChannels} from "../settlement/IChannels.sol";
 import {Test} from "./base/Test.sol";
@@ -12,6 +13,7 @@ contract VectorsEip712Test is Test {
     IChannels private channels;
     IReceipts private receipts;
     IModelRegistry private registry;
+    IAudits private audits;
 
     function setUp() public {
         json = vm.readFile("../vectors/eip712.json");
@@ -20,6 +22,7 @@ contract VectorsEip712Test is Test {
         channels = IChannels(place(vm.deployCode("Channels.sol:Channels"), ".channels"));
         receipts = IReceipts(place(vm.deployCode("Receipts.sol:Receipts"), ".receipts"));
         registry = IModelRegistry(vm.deployCode("ModelRegistry.sol:ModelRegistry"));
+        audits = IAudits(place(deployAudits(), ".audits"));
     }
 
     function test_types() public view {
@@ -30,6 +33,7 @@ contract VectorsEip712Test is Test {
         assertType("Job", receipts.JOB_TYPEHASH());
         assertType("StreamHead", receipts.STREAM_HEAD_TYPEHASH());
         assertType("Receipt", receipts.RECEIPT_TYPEHASH());
+        assertType("Plant", audits.PLANT_TYPEHASH());
         assertType("Model", registry.MODEL_TYPEHASH());
     }
 
@@ -102,6 +106,31 @@ contract VectorsEip712Test is Test {
             assertEq(receipts.hashReceipt(receipt), word(at(".receiptVectors", count, ".digest")));
         }
         assertEq(count, 2);
+    }
+
+    function test_plants() public view {
+        uint256 count = 0;
+        for (; vm.keyExistsJson(json, at(".plantVectors", count, "")); ++count) {
+            string memory path = at(".plantVectors", count, ".plant");
+            bytes32 digest = audits.hashPlant(
+                word(string.concat(path, ".jobId")), word(string.concat(path, ".root"))
+            );
+            assertEq(digest, word(at(".plantVectors", count, ".digest")));
+        }
+        assertEq(count, 2);
+    }
+
+    /// @dev Their immutables do not enter a digest.
+    function deployAudits() private returns (address) {
+        address dollar = vm.deployCode("TestDollar.sol:TestDollar");
+        address nobody = address(1);
+        address stake = vm.deployCode(
+            "Stake.sol:Stake", abi.encode(dollar, nobody, nobody, uint64(1 days))
+        );
+        IAudits.Parts memory parts = IAudits.Parts(stake, nobody, nobody);
+        IAudits.Terms memory terms =
+            IAudits.Terms(1, 1, 0, 0, 1, 0, 1 hours, 1 hours, 1 hours, 3 days);
+        return vm.deployCode("Audits.sol:Audits", abi.encode(parts, terms));
     }
 
     function test_models() public view {

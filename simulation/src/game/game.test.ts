@@ -1,7 +1,7 @@
 /**
  * The listed attacks do not pay at the default parameters, except those that are known to; the rules keep every unit.
  */
-import { MOVES } from '@assay/compute';
+import { auditFee, MOVES } from '@assay/compute';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -41,7 +41,13 @@ import {
 } from './formulas.js';
 import { balanceOf, issue, pay, Refused } from './ledger.js';
 import { gainOfAll, type Measured, measure } from './measure.js';
-import { accompliceOf, type Plan, type ProviderPlan, type Scenario } from './plans.js';
+import {
+  accompliceOf,
+  type Plan,
+  type ProviderPlan,
+  type Scenario,
+  type VerifierPlan,
+} from './plans.js';
 import { play } from './play.js';
 import { HONEST_MARKET, SCENARIOS } from './scenarios.js';
 import { DAY, DEFAULT_STAKE, DEFAULT_TERMS, type Terms } from './terms.js';
@@ -68,13 +74,18 @@ describe('an honest market', () => {
   const outcome = play(HONEST_MARKET, { seed: 1 });
 
   it('pays who computes, convicts nobody and burns nothing', () => {
-    const saved = DEFAULT_TERMS.price - DEFAULT_TERMS.cost;
-    expect(outcome.gains.get('ada')).toBe(1_200n * saved);
-    expect(outcome.gains.get('ben')).toBe(300n * saved);
+    const { price, cost, audits } = DEFAULT_TERMS;
+    const places = BigInt(outcome.audits * audits.rules.places);
+    // Every place of every audit is paid by its provider, and worked for by its verifier.
+    const fees = places * auditFee(price, audits.rules);
+    const providers = outcome.gains.get('ada')! + outcome.gains.get('ben')!;
+    expect(providers).toBe(1_500n * (price - cost) - fees);
     expect(outcome.convicted.size).toBe(0);
     expect(outcome.burned).toBe(0n);
-    for (const { name } of HONEST_MARKET.verifiers)
-      expect(outcome.gains.get(name)).toBeGreaterThan(0n);
+    const { verifiers } = HONEST_MARKET;
+    const paid = verifiers.map(({ name }) => outcome.gains.get(name)!);
+    expect(paid.reduce((sum, gain) => sum + gain)).toBe(fees - places * audits.cost);
+    for (const gain of paid) expect(gain).toBeGreaterThan(0n);
   });
 
   it('is the same for the same seed, and another for another', () => {
@@ -96,6 +107,33 @@ describe('attacks', () => {
 
   it('that pay today are none', () => {
     expect(gaps).toEqual([]);
+  });
+});
+
+describe('verifiers', () => {
+  const named = (kind: VerifierPlan['kind']): Plan => ({
+    ...HONEST_MARKET,
+    verifiers: HONEST_MARKET.verifiers.map((one, i) => (i === 0 ? { ...one, kind } : one)),
+  });
+  const { rules } = DEFAULT_TERMS.audits;
+  const gainAs = (kind: VerifierPlan['kind']): bigint =>
+    play(named(kind), { seed: 1 }).gains.get('verifier 1')!;
+
+  it('that make up a root lose their bond', () => {
+    expect(gainAs('lazy')).toBe(-rules.bond);
+  });
+
+  it('that believe what leaks lose it to a planted fault', () => {
+    const gain = gainAs('believes');
+    expect(gain).toBeLessThan(-rules.bond / 2n);
+  });
+
+  it('that keep silent lose what their places cost the provider, eight times at most', () => {
+    expect(gainAs('absent')).toBe(-8n * auditFee(DEFAULT_TERMS.price, rules));
+  });
+
+  it('that are in league with an honest provider are paid like the others', () => {
+    expect(gainAs('inLeague')).toBe(gainAs('honest'));
   });
 });
 
@@ -168,7 +206,9 @@ describe('formulas', () => {
   const { audits, price, cheatCost, cost } = DEFAULT_TERMS;
   const saved = Number(cost - cheatCost);
   const kept = Number(DEFAULT_STAKE) / 2;
-  const odds = { audited: audits.share, found: foundDespite(1 / 3, audits.drawn), landed: 0.99 };
+  const { rules } = audits;
+  const audited = rules.rate / 2 ** 32;
+  const odds = { audited, found: foundDespite(1 / 3, rules.places), landed: 0.99 };
 
   it('1 one cheat does not pay, and did without stake', () => {
     expect(lossOfOne(odds, { saved, kept })).toBeGreaterThan(0);
@@ -190,7 +230,10 @@ describe('formulas', () => {
   it('2 share of games in which 1 % of cheats are found: theory and game', () => {
     const { plan } = named('cheat on 1 %');
     const seeds = Array.from({ length: 40 }, (_, i) => 100 + i);
-    const terms = { ...DEFAULT_TERMS, audits: { ...audits, share: 0.02 } };
+    const terms = {
+      ...DEFAULT_TERMS,
+      audits: { ...audits, rules: { ...rules, rate: 0.02 * 2 ** 32 } },
+    };
     const games = seeds.map((seed) => play(plan, { seed, terms }));
     const caught = games.filter(({ convicted }) => convicted.has('cheat')).length;
     // 2,000 jobs of which 1 % are wrong, each audited with 2 %.
@@ -213,14 +256,12 @@ describe('formulas', () => {
 
   it('5 and 6 audits pay their cost, and laziness loses more than it saves', () => {
     const pays = {
-      ...{ fee: Number(audits.fee), cost: Number(audits.cost), margin: 0.5 },
-      ...{ planted: audits.planted, missPenalty: Number(audits.missPenalty) },
+      ...{ fee: Number(auditFee(price, rules)), cost: Number(audits.cost), margin: 0.5 },
+      ...{ planted: audits.planted, missPenalty: Number(rules.bond) },
     };
     expect(auditsPay(pays)).toBe(true);
     expect(auditsPay({ ...pays, planted: 0 })).toBe(false);
-    expect(Number(audits.missPenalty)).toBeGreaterThanOrEqual(
-      jackpotMin(pays.cost, 1, pays.planted),
-    );
+    expect(Number(rules.bond)).toBeGreaterThanOrEqual(jackpotMin(pays.cost, 1, pays.planted));
   });
 
   it('7 a third in league finds 26 of 27 all the same', () => {
@@ -236,7 +277,7 @@ describe('formulas', () => {
 
   it('11 audits cost the network less than a hundredth', () => {
     const ratio = Number(audits.cost) / Number(cost);
-    expect(overhead(audits.share * audits.drawn, ratio)).toBeLessThan(0.01);
+    expect(overhead(audited * rules.places, ratio)).toBeLessThan(0.01);
   });
 });
 

@@ -27,8 +27,11 @@ export type ProviderPlan = {
 
 export type VerifierPlan = {
   readonly name: string;
-  /** Honest ones compute. Lazy ones say identical. Those in league are told the digest by the provider that cheats. */
-  readonly kind: 'honest' | 'lazy' | 'inLeague';
+  /**
+   * Honest ones compute. Lazy ones say Right under a root of their own making. Those in league are told the root by the
+   * provider that cheats; those that believe take the root that leaks from anybody. Absent ones say nothing.
+   */
+  readonly kind: 'honest' | 'lazy' | 'inLeague' | 'believes' | 'absent';
 };
 
 /** Disputes jobs of an honest provider that are right, as slowly as it may. */

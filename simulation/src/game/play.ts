@@ -2,6 +2,7 @@
  * One market from its first job to the last burned unit: providers sell, verifiers audit and prosecute, challengers and
  * accomplices do what their plan says. Returns who gained what.
  */
+import { audit, type Drawn, isDrawn, takeSeats } from './audits.js';
 import {
   collect,
   depositStake,
@@ -22,7 +23,7 @@ import {
 } from './court.js';
 import { dispute } from './dispute-play.js';
 import { BURNED, balanceOf, issue, OUTSIDE, pay, Refused } from './ledger.js';
-import { accompliceOf, type Plan, type ProviderPlan, type VerifierPlan } from './plans.js';
+import { accompliceOf, type Plan, type ProviderPlan } from './plans.js';
 import { DAY, DEFAULT_TERMS, HOUR, type Terms } from './terms.js';
 import { checkMoney, createWorld, gainOf, join, send, type World } from './world.js';
 
@@ -58,6 +59,7 @@ export function play(
   const world = createWorld(plan, { terms, seed });
   const paidAfter = new Map<string, number>();
   for (const name of namesOf(plan)) join(world, name);
+  takeSeats(world);
   for (const provider of plan.providers) startProvider(world, provider, paidAfter);
   for (const { name, against } of plan.challengers) startChallenger(world, name, against);
   for (let at = 0; at < HORIZON; at += COLLECT_INTERVAL) world.clock.at(at, () => cleanUp(world));
@@ -68,7 +70,7 @@ export function play(
 
 function namesOf({ providers, verifiers, challengers }: Plan): ReadonlySet<string> {
   return new Set([
-    ...['requesters', 'audit pool'],
+    'requesters',
     ...providers.flatMap(({ name }) => [name, accompliceOf(name)]),
     ...[...verifiers, ...challengers].map(({ name }) => name),
   ]);
@@ -114,9 +116,9 @@ function sell(world: World, plan: ProviderPlan, number: number): void {
   const payment = { kind: 'token', from: job.requester, to: vaultOf(name), amount: price } as const;
   pay(chain.ledger, payment);
   issue(chain.ledger, name, { token: emission, coin: 0n });
-  if (!random.chance(audits.share)) return;
+  if (!isDrawn(world, { job, number })) return;
   if (wrong) prepare(world, plan, job);
-  clock.at(clock.now() + audits.latency, () => audit(world, job));
+  clock.at(clock.now() + audits.latency, () => look(world, { job, number }));
 }
 
 /** What an accomplice does between the draw of an audit, which all can see, and its verdict. */
@@ -130,32 +132,9 @@ function prepare(world: World, plan: ProviderPlan, job: Job): void {
   clock.at(clock.now() + chain.terms.audits.latency - AHEAD, () => dispute(world, job, by, sides));
 }
 
-// AUDITS: model only
-
-function audit(world: World, job: Job): void {
-  world.audits++;
-  const { audits } = world.chain.terms;
-  const cheats = world.plan.providers.find(({ name }) => name === job.provider)!.wrongShare > 0;
-  const planted = world.random.chance(audits.planted);
-  const drawn = world.random.draw(world.plan.verifiers, audits.drawn);
-  for (const verifier of drawn) payAudit(world, verifier, { cheats, planted });
-  const finder = drawn.find(({ kind }) => kind === 'honest');
-  if (job.wrong && finder !== undefined) prosecute(world, job, finder.name);
-}
-
-/** A fee for whoever shows the digest of its own pass; a penalty for whoever misses a planted fault. */
-function payAudit(
-  { chain: { ledger, terms } }: World,
-  { name, kind }: VerifierPlan,
-  { cheats, planted }: { readonly cheats: boolean; readonly planted: boolean },
-): void {
-  const { cost, fee, digestRequired, missPenalty } = terms.audits;
-  const honest = kind === 'honest' || (kind === 'inLeague' && !cheats);
-  if (honest) pay(ledger, { kind: 'token', from: name, to: OUTSIDE, amount: cost });
-  else if (planted) pay(ledger, { kind: 'token', from: name, to: BURNED, amount: missPenalty });
-  const told = kind === 'inLeague' && cheats;
-  if (honest || told || !digestRequired)
-    pay(ledger, { kind: 'token', from: 'audit pool', to: name, amount: fee });
+function look(world: World, drawn: Drawn): void {
+  const finder = audit(world, drawn);
+  if (drawn.job.wrong && finder !== undefined) prosecute(world, drawn.job, finder);
 }
 
 // CASES

@@ -50,20 +50,33 @@ function cheating(change: Partial<ProviderPlan>): { readonly plan: Plan; readonl
   };
 }
 
+const withRules = (change: Partial<Terms['audits']['rules']>): Terms =>
+  withAudits({ rules: { ...DEFAULT_TERMS.audits.rules, ...change } });
+
 const challengersOf = (count: number): readonly ChallengerPlan[] =>
   Array.from({ length: count }, (_, i) => ({ name: `challenger ${i + 1}`, against: 'ada' }));
 
 const lazy: Scenario = {
   name: 'lazy auditors',
-  about: 'a third of the verifiers say identical without computing',
-  items: [49, 51],
+  about: 'a third of the verifiers say Right without computing',
+  items: [49],
   plan: { ...MARKET, verifiers: verifiers('lazy', 3) },
   honest: MARKET,
   attackers: named(3),
   broken: {
-    rule: 'a verdict is paid without a digest, and no fault is planted',
-    terms: withAudits({ digestRequired: false, planted: 0 }),
+    rule: 'a report is paid without a root, and no fault is planted',
+    terms: withAudits({ rootRequired: false, planted: 0 }),
   },
+};
+
+const believing: Scenario = {
+  name: 'believing auditors',
+  about: 'a third of the verifiers repeat the roots that leak, and compute nothing',
+  items: [49, 51],
+  plan: { ...MARKET, verifiers: verifiers('believes', 3) },
+  honest: MARKET,
+  attackers: named(3),
+  broken: { rule: 'no fault is planted', terms: withAudits({ planted: 0 }) },
 };
 
 const inLeague = (count: number): Plan => ({
@@ -72,14 +85,14 @@ const inLeague = (count: number): Plan => ({
 });
 const colluding: Scenario = {
   name: 'colluding auditors',
-  about: 'a third of the verifiers pass what a provider invents, and are told the digest',
+  about: 'a third of the verifiers pass what a provider invents, and are told the root',
   items: [50],
   plan: inLeague(3),
   honest: cheating({}).honest,
   attackers: [...CHEATS, ...named(3)],
   broken: {
     rule: 'one verifier is drawn, and all are in league',
-    terms: withAudits({ drawn: 1 }),
+    terms: withRules({ places: 1 }),
     plan: inLeague(9),
   },
 };
@@ -217,7 +230,10 @@ const onePercent: Scenario = {
   items: [35],
   ...cheating({ jobs: 2_000, spacing: 120, wrongShare: 0.01 }),
   attackers: CHEATS,
-  broken: { rule: 'one receipt in 20,000 is audited', terms: withAudits({ share: 0.00005 }) },
+  broken: {
+    rule: 'one receipt in 20,000 is audited',
+    terms: withRules({ rate: 2 ** 32 / 20_000 }),
+  },
 };
 
 const farm: Scenario = {
@@ -229,13 +245,13 @@ const farm: Scenario = {
   attackers: CHEATS,
   broken: {
     rule: 'new money for every job, and no audits',
-    terms: { ...withAudits({ share: 0 }), emission: 5_000n },
+    terms: { ...withRules({ rate: 0 }), emission: 5_000n },
   },
 };
 
 export const HONEST_MARKET: Plan = MARKET;
 
 export const SCENARIOS: readonly Scenario[] = [
-  ...[lazy, colluding, massCheat, sybils, withheld, censored, censoredProvider],
+  ...[lazy, believing, colluding, massCheat, sybils, withheld, censored, censoredProvider],
   ...[selfChallenge, selfChallengeLarge, shield, ahead, onePercent, farm],
 ];

@@ -1,30 +1,26 @@
 /**
- * The rules of a game as numbers. `DEFAULT_TERMS` takes the court's, the vaults' and the stake's from what
- * `assay deploy` deploys on a public chain; whoever changes those, changes the game. What no contract has yet (audits,
- * their draw and their pay) is in `Audits`, and follows sections 5 and 6 of the design.
+ * The rules of a game as numbers. `DEFAULT_TERMS` takes the court's, the audits', the vaults' and the stake's
+ * from what `assay deploy` deploys on a public chain; whoever changes those, changes the game.
  */
 import {
+  AUDIT_TERMS,
+  type AuditTerms,
   COURT_TERMS,
   type CourtTerms,
   STAKE_WITHDRAW_DELAY_SECONDS,
   VAULT_WINDOW_SECONDS,
 } from '@assay/compute';
 
-/** Model only: no contract and no process does this yet. */
 export type Audits = {
-  /** Probability that a receipt is audited, drawn after it is committed. */
-  readonly share: number;
-  /** Verifiers drawn for an audit. */
-  readonly drawn: number;
-  /** Atomic units per verifier: its cost, and its fee if it shows that it computed. */
+  /** The contract's terms. */
+  readonly rules: AuditTerms;
+  /** Model only: what a re-computation costs a verifier, in atomic units. */
   readonly cost: bigint;
-  readonly fee: bigint;
-  /** False: a verdict alone is paid, as if everybody believed everybody. */
-  readonly digestRequired: boolean;
-  /** Share of audits that are planted faults, and what missing one costs. */
+  /** Model only: share of audits of honest providers that are planted faults. */
   readonly planted: number;
-  readonly missPenalty: bigint;
-  /** Seconds from receipt to verdict. */
+  /** False: Right is paid without the root of the trace, as if everybody believed everybody. */
+  readonly rootRequired: boolean;
+  /** Seconds from receipt to what agrees being settled: an epoch is posted and drawn at once, then come both phases. */
   readonly latency: number;
 };
 
@@ -70,11 +66,10 @@ export const DEFAULT_TERMS: Terms = {
   exposureCap: true,
   silenceLoses: true,
   disputesPer: 'challenger',
-  // A twentieth of a job's cost for one teacher-forced pass, and twice that as a fee: formula 6 with three drawn pays
-  // each for its own work and leaves a margin.
+  // A twentieth of a job's cost for one teacher-forced pass; the fee is twice that, and leaves a margin.
   audits: {
-    ...{ share: 0.05, drawn: 3, cost: 500n, fee: 1_000n, digestRequired: true },
-    ...{ planted: 0.05, missPenalty: 20_000n, latency: 6 * HOUR },
+    ...{ rules: AUDIT_TERMS, cost: 500n, planted: 0.05, rootRequired: true },
+    latency: AUDIT_TERMS.commitTime + AUDIT_TERMS.revealTime,
   },
   // Cheating saves 80 % of the price, the design's g.
   ...{ price: PRICE, cost: 9_000n, cheatCost: 1_000n, emission: 0n },

@@ -3,7 +3,7 @@
  * everybody pays for what he sends. It knows nothing of strategies.
  */
 import { type Clock, createClock } from './clock.js';
-import { type Chain, createChain, STAKE, stakeOf, vaultOf } from './contracts.js';
+import { AUDITS, type Chain, createChain, STAKE, stakeOf, vaultOf } from './contracts.js';
 import { balanceOf, issue, OUTSIDE, pay, Refused } from './ledger.js';
 import type { Plan } from './plans.js';
 import { type Random, randomFrom } from './random.js';
@@ -30,6 +30,8 @@ export type World = {
   readonly random: Random;
   readonly plan: Plan;
   readonly refusals: Map<string, number>;
+  /** What draws the receipts of a provider. */
+  readonly beacons: Map<string, `0x${string}`>;
   audits: number;
 };
 
@@ -42,7 +44,8 @@ export function createWorld(
 ): World {
   const clock = createClock();
   const chain = createChain(terms, clock.now);
-  return { clock, chain, plan, random: randomFrom(seed), refusals: new Map(), audits: 0 };
+  const random = randomFrom(seed);
+  return { clock, chain, plan, random, refusals: new Map(), beacons: new Map(), audits: 0 };
 }
 
 export const join = ({ chain }: World, name: string): void => issue(chain.ledger, name, PURSE);
@@ -79,12 +82,13 @@ export function send(world: World, sent: Sent): void {
   });
 }
 
-/** What somebody has gained, in atomic units; stake and unpaid earnings count in full, at whatever risk they are. */
+/** What somebody has gained, in atomic units; stake, bonds and unpaid earnings count in full, at whatever risk they are. */
 export function gainOf({ chain }: World, name: string): bigint {
   const { ledger, terms } = chain;
   const held = balanceOf(ledger, 'token', name) + balanceOf(ledger, 'token', vaultOf(name));
   const coin = balanceOf(ledger, 'coin', name) - PURSE.coin;
-  return held + stakeOf(chain, name).staked - PURSE.token + coin / terms.weiPerUnit;
+  const atRisk = stakeOf(chain, name).staked + (chain.seats.get(name)?.bond ?? 0n);
+  return held + atRisk - PURSE.token + coin / terms.weiPerUnit;
 }
 
 /** Whether every unit that came in is held by somebody, and every contract holds what it owes. */
@@ -92,6 +96,7 @@ export function checkMoney({
   ledger,
   stakes,
   batches,
+  seats,
   disputes,
   verdicts,
   remainders,
@@ -101,6 +106,8 @@ export function checkMoney({
     mustBe(sum(ledger.held[kind].values()) === ledger.issued[kind], `${kind} in = held + out`);
   const staked = sum([...stakes.values()].map((one) => one.staked));
   mustBe(balanceOf(ledger, 'token', STAKE) === staked, 'stake held = stake owed');
+  const sitting = sum([...seats.values()].map(({ bond }) => bond));
+  mustBe(balanceOf(ledger, 'token', AUDITS) === sitting, 'bonds held = bonds of seats');
   const unpaid = sum([...verdicts.values()].map((one) => (one.paid ? 0n : one.taken)));
   const kept = sum([...remainders.values()].map(({ amount }) => amount));
   mustBe(balanceOf(ledger, 'token', 'contract:court') === unpaid + kept, 'court holds verdicts');

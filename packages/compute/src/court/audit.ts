@@ -3,7 +3,7 @@
  * commitment holds, when what may be done, and how a report ends. Pure functions; the table of outcomes is
  * `vectors/court/audits.json`, which the contract is held to as well.
  */
-import type { Address, Hex } from '@assay/protocol';
+import { type Address, concat, fromHex, type Hex, keccak, toHex } from '@assay/protocol';
 import { auditsAbi } from '@assay/protocol/abi';
 import { encodeAbiParameters, keccak256, type Log, parseEventLogs } from 'viem';
 
@@ -68,8 +68,11 @@ export type AuditReport = (typeof AUDIT_REPORTS)[number];
 /** What may be done with a draw: commit; reveal, answer, open plants; settle what agrees; settle everything. */
 export type AuditPhase = 'committing' | 'revealing' | 'disputing' | 'over';
 
-const word = (bytes: Hex): bigint => BigInt(bytes);
-const WORD_TYPES = [{ type: 'bytes32' }, { type: 'uint64' }] as const;
+/** keccak256(abi.encode(beacon, numbers)), as a number: by hand, because a draw asks for every receipt of an epoch. */
+function drawnNumber(beacon: Hex, ...numbers: readonly bigint[]): bigint {
+  const words = numbers.map((number) => fromHex(`0x${number.toString(16).padStart(64, '0')}`));
+  return BigInt(toHex(keccak(concat([fromHex(beacon), ...words]))));
+}
 
 /** What decides everything about an epoch: the hash of a block after the one in which it was posted. */
 export const beaconOf = (options: {
@@ -86,8 +89,7 @@ export const beaconOf = (options: {
 
 /** True if receipt `index` of the epoch with this beacon is audited, given that there were seats. */
 export const isAudited = (beacon: Hex, index: bigint, rate: number): boolean =>
-  Number(BigInt.asUintN(32, word(keccak256(encodeAbiParameters(WORD_TYPES, [beacon, index]))))) <
-  rate;
+  BigInt.asUintN(32, drawnNumber(beacon, index)) < rate;
 
 /** Indices of an epoch that are audited, ascending; none where there were no seats. */
 export function auditedIndices(draw: AuditDraw, rate: number): readonly bigint[] {
@@ -100,11 +102,7 @@ export function auditedIndices(draw: AuditDraw, rate: number): readonly bigint[]
 
 /** Slot that a place belongs to, below `seatCount`, which is not 0. */
 export const seatDrawn = (beacon: Hex, index: bigint, place: number, seatCount: number): number =>
-  Number(
-    word(
-      keccak256(encodeAbiParameters([...WORD_TYPES, { type: 'uint8' }], [beacon, index, place])),
-    ) % BigInt(seatCount),
-  );
+  Number(drawnNumber(beacon, index, BigInt(place)) % BigInt(seatCount));
 
 const PLACE_TYPE = {
   type: 'tuple',
