@@ -124,9 +124,8 @@ contract VectorsEip712Test is Test {
     function deployAudits() private returns (address) {
         address dollar = vm.deployCode("TestDollar.sol:TestDollar");
         address nobody = address(1);
-        address stake = vm.deployCode(
-            "Stake.sol:Stake", abi.encode(dollar, nobody, nobody, uint64(1 days))
-        );
+        address stake =
+            vm.deployCode("Stake.sol:Stake", abi.encode(dollar, nobody, nobody, uint64(1 days)));
         IAudits.Parts memory parts = IAudits.Parts(stake, nobody, nobody);
         IAudits.Terms memory terms =
             IAudits.Terms(1, 1, 0, 0, 1, 0, 1 hours, 1 hours, 1 hours, 3 days);

@@ -61,11 +61,15 @@ contract AuditSeatsTest is AuditBase {
     // TAKE
 
     function test_take() external {
+        dollar.mint(alice, 2 * SEAT_BOND);
+        vm.prank(alice);
+        dollar.approve(address(registry), type(uint256).max);
         vm.expectEmit(address(registry));
         emit IAudits.SeatTaken(1, alice);
         vm.expectEmit(address(registry));
         emit IAudits.SeatTaken(2, alice);
-        uint32[] memory seats = take(alice, 2);
+        vm.prank(alice);
+        uint32[] memory seats = registry.take(2);
         assertEq(seats.length, 2);
         assertEq(seats[0], 1);
         assertEq(seats[1], 2);
