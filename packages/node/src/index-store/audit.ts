@@ -45,6 +45,7 @@ export async function auditIndex(store: IndexStore): Promise<Audit> {
   const derived: { [table in keyof Tables]?: Iterable<object> } = {
     money: sums.money.values(),
     earnings: sums.earnings.values(),
+    audit_sums: sums.audits.values(),
     usage: (await countUsage(store)).values(),
   };
   for (const table of STATE_TABLES) derived[table] = state[table].values();

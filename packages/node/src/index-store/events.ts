@@ -4,6 +4,7 @@
  */
 import type { Address, Hex } from '@assay/protocol';
 import {
+  auditsAbi,
   channelsAbi,
   modelRegistryAbi,
   offersAbi,
@@ -26,6 +27,7 @@ const ABIS = {
   offers: offersAbi,
   receipts: receiptsAbi,
   modelRegistry: modelRegistryAbi,
+  audits: auditsAbi,
 } as const;
 
 export type ContractName = keyof typeof ABIS;
@@ -40,6 +42,9 @@ export type ChainEvent = {
   } & DecodeEventLogReturnType<(typeof ABIS)[C]>;
 }[ContractName];
 
+/** An event of one contract. */
+export type EventOf<C extends ContractName> = Extract<ChainEvent, { contract: C }>;
+
 /** One log as it is stored: enough to be decoded again. */
 export type StoredLog = Pick<ChainLog, 'blockNumber' | 'logIndex' | 'topics' | 'data'> & {
   readonly contract: ContractName;
@@ -51,6 +56,7 @@ const EVENTS: { readonly [C in ContractName]: ReadonlyMap<Hex, AbiEvent> } = {
   offers: eventsOf(offersAbi),
   receipts: eventsOf(receiptsAbi),
   modelRegistry: eventsOf(modelRegistryAbi),
+  audits: eventsOf(auditsAbi),
 };
 
 /** Signature hashes (topic 0) of everything that the index follows. */
@@ -79,11 +85,20 @@ export function decodeEvent(log: StoredLog): ChainEvent | undefined {
 /** What an event is about: all events of one subject, in order, give its rows. */
 export function subjectOf(event: ChainEvent): string {
   const { args } = event;
+  if ('seat' in args) return seatId(args.seat);
+  if ('commitment' in args) return args.commitment;
+  if ('epoch' in args && event.contract === 'audits') return drawId(args);
   if ('channelId' in args) return args.channelId;
   if ('offerId' in args) return args.offerId;
   if ('token' in args) return accountId(lower(args.receiver), lower(args.token));
   if ('provider' in args) return lower(args.provider);
   return args.modelId;
 }
+
+export const seatId = (seat: number): string => `seat:${seat}`;
+
+/** The epochs of a provider are numbers of its own choice. */
+export const drawId = (of: { readonly provider: Address; readonly epoch: bigint }): string =>
+  `${lower(of.provider)}:${of.epoch}`;
 
 export const lower = (address: Address): Address => address.toLowerCase() as Address;

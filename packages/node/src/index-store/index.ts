@@ -3,6 +3,16 @@
  * it can be deleted and rebuilt, and gives the same rows again.
  */
 export { type Audit, auditIndex, type Fingerprint, fingerprint } from './audit.js';
+export {
+  type AuditTotals,
+  auditsOf,
+  auditTotals,
+  type ListedAudit,
+  type ListedReport,
+  listAudits,
+  type SeatTotals,
+  seatTotals,
+} from './audit-queries.js';
 export type { ChainClient } from './chain-reader.js';
 export { type IndexLocation, type IndexStore, openIndexStore } from './database.js';
 export {

@@ -59,8 +59,13 @@ export const CHAIN_TABLES = [
   'exits',
   'accounts',
   'stakes',
+  'seats',
+  'draws',
+  'audits',
+  'reports',
   'money',
   'earnings',
+  'audit_sums',
 ] as const;
 
 /** Where the index stands, or undefined before the first page. */

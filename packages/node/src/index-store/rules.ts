@@ -3,14 +3,13 @@
  * rules run for a page, for a rollback and for an audit. Source: the events in `contracts/` and their comments.
  */
 
+import { applyAudits } from './audit-rules.js';
 import { indexHistoryMissing } from './errors.js';
-import type { ChainEvent } from './events.js';
+import type { ChainEvent, EventOf } from './events.js';
 import { lower } from './events.js';
 import type { ChannelRow, ClaimRow, EpochRow, StakeRow } from './schema.js';
 import { rowKey, type State } from './state.js';
 import { accountId } from './sums.js';
-
-type EventOf<C extends ChainEvent['contract']> = Extract<ChainEvent, { contract: C }>;
 
 /** Rows that record one event each. */
 export type History = { readonly claims: ClaimRow[]; readonly epochs: EpochRow[] };
@@ -21,6 +20,7 @@ export function applyEvent(state: State, history: History, event: ChainEvent): v
   else if (event.contract === 'stake') applyStake(state, event);
   else if (event.contract === 'offers') applyOffers(state, event);
   else if (event.contract === 'modelRegistry') applyModels(state, event);
+  else if (event.contract === 'audits') applyAudits(state, event);
   else history.epochs.push(epochRow(event));
 }
 

@@ -3,9 +3,9 @@
  *
  * - `cursor`, `checkpoints`: how far the chain was followed; bookkeeping, not part of what is compared.
  * - `blocks`, `logs`, `claims`, `epochs`: one row per thing that happened; cut at a block number.
- * - `offers`, `models`, `channels`, `lanes`, `exits`, `accounts`, `stakes`: state folded from `logs`; folded again
- * per subject.
- * - `money`, `earnings`: exact sums over state rows; they follow every change of a row by its difference.
+ * - `offers`, `models`, `channels`, `lanes`, `exits`, `accounts`, `stakes`, `seats`, `draws`, `audits`, `reports`: state
+ * folded from `logs`; folded again per subject.
+ * - `money`, `earnings`, `audit_sums`: exact sums over state rows; they follow every change of a row by its difference.
  * - `receipts`, `envelopes`, `usage`: what nodes tell each other off chain; no chain event touches them.
  *
  * Amounts are decimal text, because uint256 fits no integer type of either database and sums must stay exact.
@@ -13,7 +13,7 @@
  */
 
 /** Raised when a table changes its meaning; another version is refused, never reinterpreted. */
-export const SCHEMA_VERSION = '2';
+export const SCHEMA_VERSION = '3';
 
 export type CursorRow = {
   readonly id: number;
@@ -163,6 +163,79 @@ export type EarningsRow = {
   readonly settled: string;
 };
 
+/** One bond of a verifier (`contracts/dispute/IAudits.sol`). */
+export type SeatRow = {
+  /** `seat:` and its number. */
+  readonly seat_id: string;
+  readonly seat: number;
+  readonly holder: string;
+  /** 0 taken, 1 asked to leave, 2 left. */
+  readonly state: number;
+  readonly ready_at_seconds: number;
+  /** What came back of the bond. */
+  readonly returned: string;
+  readonly block_number: number;
+};
+
+/** An epoch of which it is decided which receipts are audited. */
+export type DrawRow = {
+  /** provider:epoch */
+  readonly draw_id: string;
+  readonly provider: string;
+  readonly epoch: string;
+  readonly beacon: string;
+  readonly receipt_count: string;
+  readonly seat_count: number;
+  readonly posted_block: number;
+  readonly drawn_at_seconds: number;
+  readonly block_number: number;
+};
+
+/** A receipt of a drawn epoch that somebody reported on, answered for, or planted. */
+export type AuditRow = {
+  readonly draw_id: string;
+  readonly receipt_index: string;
+  /** Empty until the chain says which job it is: by an answer, an opened plant, or a settlement. */
+  readonly job_id: string;
+  /** What the provider answered, or empty. */
+  readonly root: string;
+  /** 1 if the fault in it was planted. */
+  readonly planted: number;
+  /** Block of the last change. */
+  readonly block_number: number;
+};
+
+/** One place of an audit. Numbers are those of the contract. */
+export type ReportRow = {
+  readonly draw_id: string;
+  readonly receipt_index: string;
+  readonly place: number;
+  readonly holder: string;
+  readonly finding: number;
+  readonly root: string;
+  readonly outcome: number;
+  readonly amount: string;
+  readonly block_number: number;
+};
+
+/** Sums over the audits of the `network` and of `provider:0x…`. */
+export type AuditSumRow = {
+  readonly sum_id: string;
+  readonly rows: number;
+  /** Audits that somebody committed a report to. */
+  readonly audits: number;
+  readonly found_right: number;
+  readonly found_wrong: number;
+  readonly abstained: number;
+  readonly paid: number;
+  readonly unpaid: number;
+  readonly absent: number;
+  readonly forfeited: number;
+  /** Fees paid, and bonds and penalties lost. */
+  readonly fees: string;
+  readonly lost: string;
+};
+
 export type ReceiptRow = {
   readonly job_id: string;
   readonly envelope_hash: string;
@@ -211,6 +284,11 @@ export type Tables = {
   stakes: StakeRow;
   claims: ClaimRow;
   epochs: EpochRow;
+  seats: SeatRow;
+  draws: DrawRow;
+  audits: AuditRow;
+  reports: ReportRow;
+  audit_sums: AuditSumRow;
   money: MoneyRow;
   earnings: EarningsRow;
   receipts: ReceiptRow;
@@ -271,6 +349,27 @@ create table if not exists epochs (
   root text not null, receipt_count text not null, price_total text not null,
   primary key (block_number, log_index));
 create index if not exists epochs_provider on epochs (provider);
+create table if not exists seats (
+  seat_id text primary key, seat bigint not null, holder text not null, state integer not null,
+  ready_at_seconds bigint not null, returned text not null, block_number bigint not null);
+create index if not exists seats_holder on seats (holder);
+create table if not exists draws (
+  draw_id text primary key, provider text not null, epoch text not null, beacon text not null,
+  receipt_count text not null, seat_count bigint not null, posted_block bigint not null,
+  drawn_at_seconds bigint not null, block_number bigint not null);
+create table if not exists audits (
+  draw_id text not null, receipt_index text not null, job_id text not null, root text not null,
+  planted integer not null, block_number bigint not null, primary key (draw_id, receipt_index));
+create index if not exists audits_job on audits (job_id);
+create index if not exists audits_block on audits (block_number);
+create table if not exists reports (
+  draw_id text not null, receipt_index text not null, place integer not null, holder text not null,
+  finding integer not null, root text not null, outcome integer not null, amount text not null,
+  block_number bigint not null, primary key (draw_id, receipt_index, place));
+create table if not exists audit_sums (
+  sum_id text primary key, rows bigint not null, audits bigint not null, found_right bigint not null,
+  found_wrong bigint not null, abstained bigint not null, paid bigint not null, unpaid bigint not null,
+  absent bigint not null, forfeited bigint not null, fees text not null, lost text not null);
 create table if not exists money (
   pot text primary key, rows bigint not null, deposited text not null, claimed text not null,
   settled text not null, refunded text not null, withdrawn text not null, slashed text not null);

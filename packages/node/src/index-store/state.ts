@@ -15,11 +15,15 @@ import {
 } from './rows.js';
 import type {
   AccountRow,
+  AuditRow,
   ChannelRow,
+  DrawRow,
   ExitRow,
   LaneRow,
   ModelRow,
   OfferRow,
+  ReportRow,
+  SeatRow,
   StakeRow,
 } from './schema.js';
 import { moveSums } from './sums.js';
@@ -33,6 +37,10 @@ export type State = {
   readonly stakes: Map<string, StakeRow>;
   readonly offers: Map<string, OfferRow>;
   readonly models: Map<string, ModelRow>;
+  readonly seats: Map<string, SeatRow>;
+  readonly draws: Map<string, DrawRow>;
+  readonly audits: Map<string, AuditRow>;
+  readonly reports: Map<string, ReportRow>;
 };
 
 type TableRule = {
@@ -50,6 +58,10 @@ const RULES: { readonly [T in keyof State]: TableRule } = {
   stakes: { contract: 'stake', keys: ['provider'] },
   offers: { contract: 'offers', keys: ['offer_id'] },
   models: { contract: 'modelRegistry', keys: ['model_id'] },
+  seats: { contract: 'audits', keys: ['seat_id'] },
+  draws: { contract: 'audits', keys: ['draw_id'] },
+  audits: { contract: 'audits', keys: ['draw_id', 'receipt_index'] },
+  reports: { contract: 'audits', keys: ['draw_id', 'receipt_index', 'place'] },
 };
 export const STATE_TABLES = Object.keys(RULES) as (keyof State)[];
 
@@ -61,6 +73,10 @@ export const emptyState = (): State => ({
   stakes: new Map(),
   offers: new Map(),
   models: new Map(),
+  seats: new Map(),
+  draws: new Map(),
+  audits: new Map(),
+  reports: new Map(),
 });
 
 /** Key of a row with several key columns. */
