@@ -37,6 +37,29 @@ export type ReceiptAnswer = {
   readonly envelope: EnvelopeJson;
   readonly check: Check | null;
   readonly createdAt: number;
+  readonly audits?: readonly AuditAnswer[];
+};
+
+/** What one drawn verifier said of a receipt; amounts in atomic units. */
+export type AuditReport = {
+  readonly place: number;
+  readonly verifier: string;
+  readonly finding: 'right' | 'wrong' | 'abstained' | null;
+  readonly root: string | null;
+  readonly outcome: 'paid' | 'unpaid' | 'absent' | 'forfeited' | null;
+  readonly amount: string;
+};
+
+export type AuditAnswer = {
+  /** Null until the chain says which receipt it is. */
+  readonly jobId: string | null;
+  readonly provider: string;
+  readonly epoch: string;
+  readonly index: string;
+  readonly drawnAt: number;
+  readonly root: string | null;
+  readonly planted: boolean;
+  readonly reports: readonly AuditReport[];
 };
 
 export type NetworkProvider = {
@@ -61,6 +84,14 @@ export type NetworkAnswer = {
     readonly verified: number;
     readonly different?: number;
   };
+  readonly audits?: {
+    readonly audits: number;
+    readonly right: number;
+    readonly wrong: number;
+    readonly fees: string;
+    readonly lost: string;
+    readonly seats: number;
+  };
   readonly money?: readonly Pot[];
 };
 
@@ -76,6 +107,8 @@ export type Pot = {
   readonly refunded: string;
   readonly withdrawn: string;
   readonly slashed: string;
+  /** Fees of audits. */
+  readonly charged?: string;
   readonly held: string;
   /** Everything that came in either left or is held, to the last atomic unit. */
   readonly balanced: boolean;
@@ -114,6 +147,14 @@ export const readNetwork = (): Promise<NetworkAnswer> => request('/v1/network');
 export async function listActivity(): Promise<readonly ActivityItem[]> {
   const path = `/v1/network/activity?limit=${ACTIVITY_ITEMS_MAX}`;
   return (await request<{ items: readonly ActivityItem[] }>(path)).items;
+}
+
+/** Audits that the page shows at once. */
+const AUDITS_MAX = 20;
+
+export async function listAudits(): Promise<readonly AuditAnswer[]> {
+  const path = `/v1/audits?limit=${AUDITS_MAX}`;
+  return (await request<{ audits: readonly AuditAnswer[] }>(path)).audits;
 }
 
 /** Which number was wrong, as the verifier found it. */

@@ -24,6 +24,7 @@ import { privateKeyToAccount } from 'viem/accounts';
 import { LOCAL_CHAIN_ID, LOCAL_FAUCET_KEY, requireLocalChain } from './chain/index.js';
 import { readRunFile } from './cli/run-file.js';
 import { readJsonFile, roleFolder, writeJsonText } from './home.js';
+import { createSendTurns } from './send-turns.js';
 
 /** How often a pending transaction is looked for: our sequencer seals within 30 ms. */
 const LOCAL_POLLING_MS = 40;
@@ -119,9 +120,15 @@ export async function openChain(
     pollingInterval: local ? LOCAL_POLLING_MS : REMOTE_POLLING_MS,
     cacheTime: 0,
   };
+  const turns = createSendTurns(rpcUrl);
   return {
     read: createPublicClient(shared),
-    write: createWalletClient({ ...shared, account }),
+    write: createWalletClient({
+      ...shared,
+      transport: turns.transport,
+      account:
+        account.type === 'local' ? { ...account, nonceManager: turns.nonceManager } : account,
+    }),
     genesisHash: genesis.hash,
   };
 }
@@ -149,8 +156,8 @@ export function readDeployment(
 export function readAddressFile(home: string, chainId: number): Deployment | undefined {
   const path = join(home, 'deployments', `${chainId}.json`);
   const found = readJsonFile(path) as Deployment | undefined;
-  // A file of a version without a court is of another network: its contracts cannot serve this one.
-  return isHexOf(found?.addresses?.court, 20) ? found : undefined;
+  // A file of a version without audits is of another network: its contracts cannot serve this one.
+  return isHexOf(found?.addresses?.audits, 20) ? found : undefined;
 }
 
 /** Connects a role; throws `not_deployed` when the address file does not know this chain. */

@@ -10,6 +10,8 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status';
 const STATUS: Readonly<Record<string, ContentfulStatusCode>> = {
   job_not_found: 404,
   receipt_not_found: 404,
+  audit_not_found: 404,
+  audit_open: 409,
   model_not_found: 404,
   not_found: 404,
   channel_empty: 402,

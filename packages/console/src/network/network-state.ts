@@ -6,6 +6,7 @@ import type { Failure } from '../conversation.js';
 import {
   ACTIVITY_ITEMS_MAX,
   type ActivityItem,
+  type AuditAnswer,
   type Check,
   type NetworkAnswer,
 } from '../gateway.js';
@@ -20,6 +21,7 @@ export type NetworkState = {
   readonly link: Link;
   readonly network: NetworkAnswer | null;
   readonly items: readonly ActivityItem[];
+  readonly audits: readonly AuditAnswer[];
   readonly freshAtMs: number | null;
   readonly failure: Failure | null;
 };
@@ -28,6 +30,7 @@ export const NO_NETWORK: NetworkState = {
   link: 'connecting',
   network: null,
   items: [],
+  audits: [],
   freshAtMs: null,
   failure: null,
 };

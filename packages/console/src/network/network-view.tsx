@@ -7,6 +7,7 @@ import { formatAge, formatCount, formatPrice } from '../format.js';
 import type { NetworkAnswer } from '../gateway.js';
 import { Notice } from '../parts/notice.js';
 import { useNow } from '../use-now.js';
+import { AuditList } from './audit-list.js';
 import { Ledger } from './ledger.js';
 import { type NetworkState, totalEarned } from './network-state.js';
 import { Pots } from './pots.js';
@@ -47,6 +48,7 @@ export const NetworkView = memo(function NetworkView({
           <Tape items={items} nowMs={nowMs} />
           <div className="network-column">
             <Providers providers={network.providers} nameOf={nameOf} />
+            {whole && <AuditList audits={state.audits} summary={network.audits} />}
             {whole && <Pots pots={network.money ?? []} />}
             {whole && <Chain network={network} />}
           </div>

@@ -4,7 +4,9 @@ import { formatPrice, parseAtomic } from '../format.js';
 import type { Pot } from '../gateway.js';
 import { CrossIcon, TickIcon } from '../parts/icons.js';
 
-const FLOWS = ['deposited', 'settled', 'refunded', 'withdrawn', 'slashed', 'held'] as const;
+const FLOWS = [
+  ...(['deposited', 'settled', 'refunded', 'withdrawn', 'slashed', 'charged', 'held'] as const),
+];
 
 /** Flows that are shown even at zero; the others only when money took that way. */
 const ALWAYS: ReadonlySet<string> = new Set(['deposited', 'settled', 'held']);
@@ -26,7 +28,7 @@ export function Pots({ pots }: { readonly pots: readonly Pot[] }): ReactNode {
 }
 
 function PotView({ pot }: { readonly pot: Pot }): ReactNode {
-  const flows = FLOWS.filter((flow) => ALWAYS.has(flow) || parseAtomic(pot[flow]) !== 0n);
+  const flows = FLOWS.filter((flow) => ALWAYS.has(flow) || parseAtomic(pot[flow] ?? '0') !== 0n);
   return (
     <>
       <p title={pot.address}>
@@ -40,7 +42,7 @@ function PotView({ pot }: { readonly pot: Pot }): ReactNode {
         {flows.map((flow) => (
           <div key={flow}>
             <dt>{flow}</dt>
-            <dd>{formatPrice(pot[flow])}</dd>
+            <dd>{formatPrice(pot[flow] ?? '0')}</dd>
           </div>
         ))}
       </dl>

@@ -3,7 +3,7 @@
  * and plain polling while the stream is down. Stops while the page is hidden.
  */
 import { useEffect, useReducer, useRef } from 'react';
-import { followEvents, listActivity, readNetwork, toAssayError } from '../gateway.js';
+import { followEvents, listActivity, listAudits, readNetwork, toAssayError } from '../gateway.js';
 import {
   applyNetworkEvent,
   type Link,
@@ -106,9 +106,13 @@ const UNSEEN: Look = { answered: true, change: (state) => state };
  */
 async function look(linkNow: () => Link): Promise<Look> {
   try {
-    const [network, items] = await Promise.all([readNetwork(), listActivity()]);
+    const [network, items, audits] = await Promise.all([
+      ...([readNetwork(), listActivity(), listAudits()] as const),
+    ]);
     const freshAtMs = Date.now();
-    const change: Change = () => ({ link: linkNow(), network, items, freshAtMs, failure: null });
+    const change: Change = () => ({
+      ...{ link: linkNow(), network, items, audits, freshAtMs, failure: null },
+    });
     return { answered: true, change };
   } catch (error) {
     const { code, message, remedy } = toAssayError(error);

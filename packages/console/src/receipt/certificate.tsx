@@ -17,6 +17,7 @@ import { Notice } from '../parts/notice.js';
 import { receiptHref } from '../route.js';
 import { Explanation, finishWords, PriceSum } from './explanation.js';
 import './certificate.css';
+import { Audits } from './audits.js';
 import { Recomputation } from './recomputation.js';
 
 export type CertificateProps = {
@@ -74,6 +75,7 @@ export function Certificate({
         onChecked={record}
         shownText={shownText}
       />
+      <Audits audits={answer.audits ?? []} />
     </section>
   );
 }

@@ -22,6 +22,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   addRoleCommands(program);
   addAssetCommands(program);
   addExitCommands(program);
+  addAuditCommands(program);
   addCourtCommands(program);
   try {
     await program.parseAsync([...argv]);
@@ -133,7 +134,10 @@ function addNetworkCommands(program: Command): void {
     .option('--model <file>', 'model file to serve (GGUF; default: the shipped model)')
     .option('--threads <count>', 'engine threads', atLeastOne, 1)
     .option('--check-share <share>', 'share of receipts re-computed at once, 0 to 1', share, 1)
+    .option('--seats <count>', 'seats that the verifier takes, to be drawn for audits', integer, 1)
+    .option('--audit-terms <json>', 'terms of audits, for a chain without contracts; see the help')
     .option('--database <url>', 'PostgreSQL URL for the index (default: SQLite in the data folder)')
+    .addHelpText('after', UP_HELP)
     .action(roleAction(async (options: never) => (await import('./up.js')).up(options)));
   command(program, 'ask <question>', 'ask a model; prints the answer, its price and the check')
     .option('--gateway <url>', 'gateway to ask (default: the one running in the data folder)')
@@ -194,6 +198,8 @@ function addRoleCommands(program: Command): void {
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--threads <count>', 'engine threads', atLeastOne, 1)
     .option('--no-prosecute', 'say what differs, but bring nothing to court')
+    .option('--seats <count>', 'seats to hold: bonds that are drawn for audits', integer, 0)
+    .addHelpText('after', VERIFIER_HELP)
     .action(
       roleAction(async (options: never) =>
         (await import('../roles/verifier.js')).runVerifier(options),
@@ -328,6 +334,36 @@ function addStakeCommands(program: Command): void {
   );
 }
 
+function addAuditCommands(program: Command): void {
+  const audit = group(
+    program,
+    'audit',
+    'receipts drawn to be re-computed, and who is drawn',
+    AUDIT_HELP,
+  );
+  const file = () => import('./audit.js');
+  const gateway = ['--gateway <url>', 'gateway to ask'] as const;
+  command(audit, 'list', 'the newest audits, with what was found and who was paid')
+    .option(...gateway)
+    .option('--limit <count>', 'audits to list, at most 500', atLeastOne, 20)
+    .action(action(async (options: never) => (await file()).listAudits(options)));
+  command(audit, 'show <receipt>', 'the audits of one receipt, by its id')
+    .option(...gateway)
+    .action(action(async (options: never, id) => (await file()).showAudit(options, id!)));
+  role(audit, 'seats', 'terms of audits, and the seats of the verifier here').action(
+    action(async (options: never) => (await file()).showSeats(options)),
+  );
+  role(audit, 'take', 'take seats for the verifier, a bond each')
+    .option('--count <count>', 'seats to take', atLeastOne, 1)
+    .action(action(async (options: never) => (await file()).takeSeatsCommand(options)));
+  role(audit, 'leave [seat]', 'give a seat up, or all; starts the delay of its bond').action(
+    action(async (options: never, seat) => (await file()).leaveSeats(options, seat)),
+  );
+  role(audit, 'withdraw [seat]', 'take bonds back whose delay is over').action(
+    action(async (options: never, seat) => (await file()).withdrawSeats(options, seat)),
+  );
+}
+
 function addCourtCommands(program: Command): void {
   const dispute = group(program, 'dispute', 'cases of the court of this network', DISPUTE_HELP);
   const file = () => import('./dispute.js');
@@ -363,6 +399,25 @@ function addCourtCommands(program: Command): void {
 /** A command that only holds others. */
 const group = (program: Command, name: string, description: string, help: string): Command =>
   program.command(name).description(description).exitOverride().addHelpText('after', help);
+
+const UP_HELP = `
+Of every receipt that the provider posts, some are audited: verifiers with seats re-compute them for a fee.
+  assay up --seats 0            a network in which nobody audits
+  assay up --audit-terms '{"rate":4294967295}'
+                                every receipt is audited (of 2^32; the default is a quarter)
+Terms are fixed when the contracts are deployed; on a chain that has contracts they change nothing.`;
+
+const VERIFIER_HELP = `
+With seats it earns: it is drawn for receipts, re-computes them, and is paid out of the stake of whoever made them.
+  assay verifier --seats 2      takes what it lacks of two seats, a bond each, and audits as long as it runs
+  assay audit seats             what a seat costs here, and what this verifier holds
+A verifier that computes what it says loses nothing; one that invents a result loses the bond of the seat.`;
+
+const AUDIT_HELP = `
+A provider posts the root of its receipts; the hash of a later block decides which of them are audited, and by whom.
+  assay audit list              what was found, what it earned or cost
+  assay audit show ID           the audits of one receipt
+To audit for money: assay verifier --seats 1. To stop: assay audit leave, and after the delay: assay audit withdraw.`;
 
 const CHANNEL_HELP = `
 To leave: stop the gateway, then

@@ -21,6 +21,7 @@ import {
 } from '@assay/protocol';
 import { readAddressFile } from '../chain-access.js';
 import { cachedModel, fetchModel, openModelSource } from '../model-store.js';
+import { auditLines, type ShownAudit } from './audit.js';
 import { fetchGateway, gatewayHeaders } from './gateway-client.js';
 import { EXIT, type Output, print, table } from './output.js';
 import { gatewayUrl, knownGatewayUrl } from './run-file.js';
@@ -31,7 +32,12 @@ export type ReceiptOptions = Output & {
   readonly file?: string;
 };
 
-type Stored = { readonly envelope: unknown; readonly check: unknown; readonly createdAt: number };
+type Stored = {
+  readonly envelope: unknown;
+  readonly check: unknown;
+  readonly createdAt: number;
+  readonly audits?: readonly ShownAudit[];
+};
 
 const badId = (id: string): AssayError =>
   new AssayError({
@@ -51,12 +57,15 @@ async function fetchStored(options: ReceiptOptions, id: string): Promise<Stored>
 export async function showReceipt(options: ReceiptOptions, id: string): Promise<void> {
   const stored = await fetchStored(options, id);
   const envelope = decodeEnvelope(stored.envelope);
-  print(options, stored, receiptText(envelope));
+  print(options, stored, receiptText(envelope, stored.audits ?? []));
 }
 
 const FINISH_WORDS = ['stop', 'length', 'cancelled'] as const;
 
-function receiptText({ jobId, job, receipt }: ReceiptEnvelope): string {
+function receiptText(
+  { jobId, job, receipt }: ReceiptEnvelope,
+  audits: readonly ShownAudit[],
+): string {
   return table([
     ['receipt', jobId],
     ['provider', job.provider],
@@ -69,6 +78,7 @@ function receiptText({ jobId, job, receipt }: ReceiptEnvelope): string {
     ['price', formatAmount(receipt.price)],
     ['channel', `${job.channelId} lane ${job.lane}`],
     ['output', receipt.outputRoot],
+    ...auditLines(audits),
   ]);
 }
 

@@ -10,8 +10,8 @@ import type { Output } from './output.js';
 
 export type RoleOptions = Output & { readonly home: string; readonly rpc?: string };
 
-/** Roles that own something on chain: the gateway its channels, the provider its stake and offers. */
-export type OwningRole = 'gateway' | 'provider';
+/** Roles that own something on chain: the gateway its channels, the provider its stake and offers, the verifier seats. */
+export type OwningRole = 'gateway' | 'provider' | 'verifier';
 
 /** Throws `key_missing`, `network_not_running`, `chain_unreachable` or `not_deployed`. */
 export async function openRole({ home, rpc }: RoleOptions, role: OwningRole): Promise<ChainAccess> {

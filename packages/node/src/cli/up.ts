@@ -2,6 +2,8 @@
  * `assay up`: a whole network on this machine; every role a process of its own, talking to the others as strangers
  * do.
  */
+import { type AuditTerms, type DeployContractsParameters, LOCAL_AUDIT_TERMS } from '@assay/compute';
+import { AssayError } from '@assay/protocol';
 import { privateKeyToAccount } from 'viem/accounts';
 import { LOCAL_FAUCET_KEY } from '../chain/index.js';
 import { ensureDeployment } from '../chain-access.js';
@@ -19,6 +21,8 @@ export type UpOptions = {
   readonly model?: string;
   readonly threads: number;
   readonly checkShare: number;
+  readonly seats: number;
+  readonly auditTerms?: string;
   readonly database?: string;
 };
 
@@ -54,7 +58,8 @@ async function startNetwork(
     args: ['chain', ...common, '--port', String(options.chainPort)],
   });
   const rpc = String(chain.rpcUrl);
-  const { fresh } = await ensureDeployment(home, rpc, privateKeyToAccount(LOCAL_FAUCET_KEY));
+  const deployer = privateKeyToAccount(LOCAL_FAUCET_KEY);
+  const { fresh } = await ensureDeployment(home, rpc, deployer, auditTerms(options.auditTerms));
   say(`${rpc}${fresh ? '  contracts deployed' : ''}\n  provider  `);
   const model = options.model === undefined ? [] : ['--model', options.model];
   const threads = ['--threads', String(options.threads)];
@@ -66,7 +71,10 @@ async function startNetwork(
   say(`${provider.url}  serves ${provider.name}\n  verifier  `);
   const verifier = await supervisor.start({
     name: 'verifier',
-    args: ['verifier', ...onChain, '--port', String(VERIFIER_PORT), ...threads],
+    args: [
+      ...['verifier', ...onChain, '--port', String(VERIFIER_PORT), ...threads],
+      ...['--seats', String(options.seats)],
+    ],
   });
   say(`${verifier.url}\n  gateway   `);
   const database = options.database === undefined ? [] : ['--database', options.database];
@@ -107,6 +115,39 @@ async function startNetwork(
     greeting(url, seconds, gateway.moved === true ? options.port : undefined),
   );
 }
+
+/** Terms of audits that are not the usual ones of a local chain; throws `invalid_value`. */
+function auditTerms(text: string | undefined): DeployContractsParameters {
+  if (text === undefined) return {};
+  const given = parseTerms(text);
+  const known = Object.entries(LOCAL_AUDIT_TERMS).map(([name, usual]) => {
+    const value = given[name] ?? Number(usual);
+    if (!Number.isSafeInteger(value) || Number(value) < 0) throw termsInvalid(`${name}: ${value}`);
+    return [name, typeof usual === 'bigint' ? BigInt(Number(value)) : value];
+  });
+  const unknown = Object.keys(given).find((name) => !(name in LOCAL_AUDIT_TERMS));
+  if (unknown !== undefined) throw termsInvalid(unknown);
+  return { auditTerms: Object.fromEntries(known) as AuditTerms };
+}
+
+function parseTerms(text: string): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null) return value as Record<string, unknown>;
+  } catch {
+    // Told below.
+  }
+  throw termsInvalid(text);
+}
+
+const termsInvalid = (value: string): AssayError =>
+  new AssayError({
+    code: 'invalid_value',
+    fault: 'user',
+    message: '--audit-terms is JSON with whole numbers by the names of the terms.',
+    value: value.slice(0, 80),
+    remedy: `Names: ${Object.keys(LOCAL_AUDIT_TERMS).join(', ')}.`,
+  });
 
 const greeting = (url: string, seconds: number, wanted: number | undefined): string => `
 Assay is up after ${seconds.toFixed(1)} s.${wanted === undefined ? '' : portMoved(wanted)}

@@ -18,6 +18,7 @@ import {
   type Place,
   phaseOf,
   proofCommitment,
+  readAuditTerms,
   readCourtTerms,
   releaseVerdict,
   type TraceSource,
@@ -68,7 +69,9 @@ export async function prosecute(
   envelope: ReceiptEnvelope,
 ): Promise<Outcome> {
   if (options.force === true) return force(options, envelope);
-  const peer = tracePeer(options.endpoint, envelope);
+  const { read, deployment } = options.access;
+  const { commitTime } = await readAuditTerms(read, deployment.addresses.audits);
+  const peer = tracePeer(options.endpoint, envelope, { auditSeconds: commitTime });
   let finding: Finding | undefined;
   try {
     finding = await options.traces.prosecute(envelope, peer);

@@ -21,14 +21,25 @@ export type TracePeer = TraceSource & {
   readonly signed: () => Promise<SignedTrace>;
 };
 
-/** The trace of a receipt at its provider. Every failure is `trace_unanswered`. */
-export function tracePeer(endpoint: string, envelope: ReceiptEnvelope): TracePeer {
+/**
+ * The trace of a receipt at its provider. Every failure is `trace_unanswered`. While verifiers commit themselves to it
+ * the provider may refuse (`audit_open`), for at most `auditSeconds`; it is believed once.
+ */
+export function tracePeer(
+  endpoint: string,
+  envelope: ReceiptEnvelope,
+  { auditSeconds }: { readonly auditSeconds: number },
+): TracePeer {
   const base = `${endpoint.replace(/\/$/, '')}/v1/jobs/${envelope.jobId}/trace`;
   const headers = { authorization: `Bearer ${traceKey(envelope.salt)}` };
+  const patience = createPatience(auditSeconds);
   const ask = async (path: string, init: RequestInit, timeoutMs: number): Promise<Answer> => {
     try {
-      const signal = AbortSignal.timeout(timeoutMs);
-      const response = await fetch(`${base}${path}`, { ...init, headers, signal });
+      const send = (): Promise<Response> =>
+        fetch(`${base}${path}`, { ...init, headers, signal: AbortSignal.timeout(timeoutMs) });
+      let response = await send();
+      while (response.status === AUDIT_OPEN_STATUS && (await patience(response)))
+        response = await send();
       if (!response.ok) throw new Error(`HTTP ${response.status}`);
       return (await readJson(response)) as Answer;
     } catch (cause) {
@@ -56,6 +67,27 @@ export function tracePeer(endpoint: string, envelope: ReceiptEnvelope): TracePee
     rows: async (t) => listOf((await get(`/positions/${t}`)).rows).map(bytesOf),
     leaves: async (t, node) =>
       listOf((await get(`/positions/${t}/rows/${node}`)).leaves).map(bytesOf),
+  };
+}
+
+/** Of `audit_open`. */
+const AUDIT_OPEN_STATUS = 409;
+
+/** Clocks of chains count whole seconds. */
+const AUDIT_SLACK_SECONDS = 2;
+
+/** Waits as long as the first refusal says, and no longer for later ones; false once that time is over. */
+function createPatience(secondsMax: number): (refusal: Response) => Promise<boolean> {
+  let untilMs: number | undefined;
+  return async (refusal) => {
+    const told = Number(refusal.headers.get('retry-after') ?? Number.NaN);
+    if (!(told >= 0)) return false;
+    const seconds = Math.min(told, secondsMax) + AUDIT_SLACK_SECONDS;
+    untilMs ??= Date.now() + seconds * 1_000;
+    const leftMs = untilMs - Date.now();
+    if (leftMs <= 0) return false;
+    await new Promise((resolve) => setTimeout(resolve, Math.min(leftMs, seconds * 1_000)));
+    return true;
   };
 }
 

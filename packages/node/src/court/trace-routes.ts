@@ -24,39 +24,46 @@ export type TraceRoutesOptions = {
   readonly receipt: (jobId: Hex) => ReceiptEnvelope | undefined;
   readonly source: (envelope: ReceiptEnvelope) => TraceSource;
   readonly sign: (digest: Hex) => Promise<Hex>;
+  /** Seconds for which nobody may see the trace, because verifiers commit themselves to its root; undefined if none. */
+  readonly closedFor?: (jobId: Hex) => Promise<number | undefined>;
 };
 
-export function traceRoutes({ receipt, source, sign }: TraceRoutesOptions): Hono {
+export function traceRoutes({ receipt, source, sign, closedFor }: TraceRoutesOptions): Hono {
   const app = new Hono();
-  const asked = (context: Context): ReceiptEnvelope => {
+  const asked = async (context: Context): Promise<ReceiptEnvelope> => {
     const jobId = context.req.param('jobId')!.toLowerCase();
     const envelope = isHexOf(jobId, 32) ? receipt(jobId) : undefined;
     const key = /^Bearer (0x[0-9a-f]{64})$/i.exec(context.req.header('authorization') ?? '')?.[1];
     // The same answer for unknown jobs and wrong keys: who has no key learns nothing about which jobs there were.
     if (envelope === undefined || key?.toLowerCase() !== traceKey(envelope.salt))
       throw notFound(jobId);
+    const seconds = await closedFor?.(envelope.jobId);
+    if (seconds !== undefined) {
+      context.header('retry-after', String(seconds));
+      throw auditOpen(jobId);
+    }
     return envelope;
   };
   app.post('/v1/jobs/:jobId/trace', async (context) => {
-    const envelope = asked(context);
+    const envelope = await asked(context);
     const root = toHex(await source(envelope).root());
     const domain = computeDomain(envelope.chainId, envelope.contract);
     const { jobId } = envelope;
     return context.json({ jobId, root, signature: await sign(hashTrace(domain, { jobId, root })) });
   });
   app.get('/v1/jobs/:jobId/trace/positions', async (context) => {
-    const positions = await source(asked(context)).positions();
+    const positions = await source(await asked(context)).positions();
     return context.json({
       positions: positions.map(({ salt, root }) => ({ salt: toHex(salt), root: toHex(root) })),
     });
   });
   app.get('/v1/jobs/:jobId/trace/positions/:t', async (context) => {
-    const rows = await source(asked(context)).rows(numberOf(context.req.param('t')));
+    const rows = await source(await asked(context)).rows(numberOf(context.req.param('t')));
     return context.json({ rows: rows.map(toHex) });
   });
   app.get('/v1/jobs/:jobId/trace/positions/:t/rows/:node', async (context) => {
     const { t, node } = context.req.param();
-    const leaves = await source(asked(context)).leaves(numberOf(t), numberOf(node));
+    const leaves = await source(await asked(context)).leaves(numberOf(t), numberOf(node));
     return context.json({ leaves: leaves.map(toHex) });
   });
   return app;
@@ -72,6 +79,15 @@ function numberOf(text: string): number {
     remedy: 'Ask for the positions first; rows are numbered as the nodes of the graph.',
   });
 }
+
+const auditOpen = (jobId: string): AssayError =>
+  new AssayError({
+    code: 'audit_open',
+    fault: 'user',
+    message: 'This receipt is audited, and verifiers still commit themselves to what they find.',
+    value: jobId,
+    remedy: 'Ask again after the time in Retry-After.',
+  });
 
 const notFound = (jobId: string): AssayError =>
   new AssayError({

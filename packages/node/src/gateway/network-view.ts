@@ -10,6 +10,7 @@ import {
   readCursor,
   recentActivity,
 } from '../index-store/index.js';
+import type { AuditSummary, AuditView } from './audit-view.js';
 import type { MarketView } from './market-view.js';
 
 export type NetworkStatus = {
@@ -32,6 +33,8 @@ export type NetworkStatus = {
     readonly verified: number;
     readonly different: number;
   };
+  /** Sums over all audits, and the seats that are drawn now. */
+  readonly audits: AuditSummary;
   /** Money in and out per contract; `balanced` says that in = out + held. */
   readonly money: readonly Money[];
 };
@@ -44,6 +47,7 @@ export type NetworkView = {
 export type NetworkViewOptions = {
   readonly store: IndexStore;
   readonly market: MarketView;
+  readonly audits: AuditView;
   readonly chain: { readonly id: number; readonly rpc: string };
   readonly gateway: () => { readonly url: string; readonly address: Hex };
   readonly verifierUrl: string | undefined;
@@ -54,12 +58,13 @@ export function createNetworkView(options: NetworkViewOptions): NetworkView {
   const { store, market, verifierUrl } = options;
   return {
     status: async () => {
-      const [cursor, providers, totals, pots] = [
+      const [cursor, providers, totals, audits, pots] = [
         await readCursor(store),
         await listProviders(store, {
           vaultOf: (provider) => vaultAddress({ vaults: options.contracts.vaults, provider }),
         }),
         await networkTotals(store),
+        await options.audits.summary(),
         await money(store),
       ];
       return {
@@ -82,6 +87,7 @@ export function createNetworkView(options: NetworkViewOptions): NetworkView {
           verified: totals.verified,
           different: totals.different,
         },
+        audits,
         money: pots,
       };
     },

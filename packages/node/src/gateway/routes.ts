@@ -4,6 +4,7 @@ import { Hono, type MiddlewareHandler } from 'hono';
 import { readRequestText } from '../http-errors.js';
 import type { Logger } from '../log.js';
 import { fileResponse } from '../roles/provider-http.js';
+import type { AuditView } from './audit-view.js';
 import type { DisputeView } from './dispute-view.js';
 import type { Live } from './live.js';
 import type { ListedModel, ModelCatalog } from './model-catalog.js';
@@ -20,6 +21,7 @@ export type RoutesOptions = {
   readonly receipts: ReceiptBook;
   readonly network: NetworkView;
   readonly disputes: DisputeView;
+  readonly audits: AuditView;
   readonly live: Live;
   /** Path of a model's file if the gateway has it. */
   readonly modelPath: (modelId: Hex) => Promise<string>;
@@ -29,9 +31,9 @@ export type RoutesOptions = {
 /** A check request carries nothing. */
 const CHECK_BYTES_MAX = 1_024;
 
-/** Items of activity per answer. */
-const ACTIVITY_MAX = 500;
-const ACTIVITY_DEFAULT = 50;
+/** Items of activity, or audits, per answer. */
+const LIST_MAX = 500;
+const LIST_DEFAULT = 50;
 
 const JSON_TYPE = { 'content-type': 'application/json' } as const;
 
@@ -83,14 +85,12 @@ function addModelRoutes(app: Hono, { catalog, modelPath }: RoutesOptions): void 
   );
 }
 
-function addReceiptRoutes(app: Hono, { receipts }: RoutesOptions): void {
-  app.get('/v1/receipts/:id', async (context) =>
-    context.body(
-      encodeJson(await receipts.find(receiptId(context.req.param('id')))),
-      200,
-      JSON_TYPE,
-    ),
-  );
+function addReceiptRoutes(app: Hono, { receipts, audits }: RoutesOptions): void {
+  app.get('/v1/receipts/:id', async (context) => {
+    const id = receiptId(context.req.param('id'));
+    const found = { ...(await receipts.find(id)), audits: await audits.of(id) };
+    return context.body(encodeJson(found), 200, JSON_TYPE);
+  });
   app.post('/v1/receipts/:id/check', async (context) => {
     await readRequestText(context.req.raw, CHECK_BYTES_MAX);
     const check = await receipts.check(receiptId(context.req.param('id')));
@@ -109,19 +109,26 @@ function receiptId(text: string): Hex {
   });
 }
 
-function addNetworkRoutes(app: Hono, { network, live, receipts, disputes }: RoutesOptions): void {
+function addNetworkRoutes(app: Hono, options: RoutesOptions): void {
+  const { network, live, receipts, disputes, audits } = options;
   app.get('/v1/disputes', async (context) => context.json({ disputes: await disputes.list() }));
   app.get('/v1/network', async (context) => {
     await receipts.settled();
     return context.body(encodeJson(await network.status()), 200, JSON_TYPE);
   });
   app.get('/v1/network/activity', async (context) => {
-    const wanted = Number(context.req.query('limit') ?? ACTIVITY_DEFAULT);
-    const limit = Number.isInteger(wanted)
-      ? Math.min(Math.max(wanted, 1), ACTIVITY_MAX)
-      : ACTIVITY_DEFAULT;
+    const limit = limitOf(context.req.query('limit'));
     await receipts.settled();
     return context.body(encodeJson({ items: await network.activity(limit) }), 200, JSON_TYPE);
   });
+  app.get('/v1/audits', async (context) => {
+    const list = await audits.list(limitOf(context.req.query('limit')));
+    return context.body(encodeJson({ audits: list }), 200, JSON_TYPE);
+  });
   app.get('/v1/network/events', live.handler);
+}
+
+function limitOf(text: string | undefined): number {
+  const wanted = Number(text ?? LIST_DEFAULT);
+  return Number.isInteger(wanted) ? Math.min(Math.max(wanted, 1), LIST_MAX) : LIST_DEFAULT;
 }

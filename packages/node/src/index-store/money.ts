@@ -23,11 +23,13 @@ export type Money = {
   readonly refunded: bigint;
   readonly withdrawn: bigint;
   readonly slashed: bigint;
+  /** Fees of audits, from stake. */
+  readonly charged: bigint;
   /** What the contract must hold: earned and not yet paid, plus what nobody claimed. */
   readonly unsettled: bigint;
   readonly unclaimed: bigint;
   readonly held: bigint;
-  /** deposited = settled + refunded + withdrawn + slashed + held, and no part is negative. */
+  /** deposited = settled + refunded + withdrawn + slashed + charged + held, and no part is negative. */
   readonly balanced: boolean;
 };
 
@@ -51,10 +53,11 @@ function moneyOf(row: MoneyRow, { followed }: Cursor): Money {
     refunded: BigInt(row.refunded),
     withdrawn: BigInt(row.withdrawn),
     slashed: BigInt(row.slashed),
+    charged: BigInt(row.charged),
   };
-  const { deposited, claimed, settled, refunded, withdrawn, slashed } = amounts;
+  const { deposited, claimed, settled, refunded, withdrawn, slashed, charged } = amounts;
   const unsettled = claimed - settled;
-  const unclaimed = deposited - refunded - withdrawn - slashed - claimed;
+  const unclaimed = deposited - refunded - withdrawn - slashed - charged - claimed;
   const held = unsettled + unclaimed;
   const parts = [...Object.values(amounts), unsettled, unclaimed];
   return {
@@ -66,7 +69,7 @@ function moneyOf(row: MoneyRow, { followed }: Cursor): Money {
     unclaimed,
     held,
     balanced:
-      deposited === settled + refunded + withdrawn + slashed + held &&
+      deposited === settled + refunded + withdrawn + slashed + charged + held &&
       parts.every((part) => part >= 0n),
   };
 }

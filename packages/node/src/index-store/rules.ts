@@ -137,7 +137,8 @@ function applyStake(state: State, event: EventOf<'stake'>): void {
   const provider = lower(event.args.provider);
   const row = state.stakes.get(provider) ?? noStake(provider);
   const next = { ...row, ...stakeChange(row, event) };
-  const staked = BigInt(next.deposited) - BigInt(next.withdrawn) - BigInt(next.slashed);
+  const { deposited, withdrawn, slashed, charged } = next;
+  const staked = BigInt(deposited) - BigInt(withdrawn) - BigInt(slashed) - BigInt(charged);
   state.stakes.set(provider, { ...next, staked: staked.toString() });
 }
 
@@ -152,15 +153,16 @@ function stakeChange(row: StakeRow, event: EventOf<'stake'>): Partial<StakeRow> 
       const withdrawn = plus(row.withdrawn, amount);
       return { withdrawn, exit_amount: '0', exit_at_seconds: 0 };
     }
-    // Fees of audits leave a stake like what is slashed.
+    case 'StakeSlashed':
+      return { slashed: plus(row.slashed, amount), exit_amount: exitOf(row, event.args.staked) };
     case 'StakeCharged':
-    case 'StakeSlashed': {
-      const { staked } = event.args;
-      const exit = BigInt(row.exit_amount) > staked ? staked : BigInt(row.exit_amount);
-      return { slashed: plus(row.slashed, amount), exit_amount: exit.toString() };
-    }
+      return { charged: plus(row.charged, amount), exit_amount: exitOf(row, event.args.staked) };
   }
 }
+
+/** No more is on its way out than there is. */
+const exitOf = (row: StakeRow, staked: bigint): string =>
+  (BigInt(row.exit_amount) > staked ? staked : BigInt(row.exit_amount)).toString();
 
 const noStake = (provider: string): StakeRow => ({
   provider,
@@ -168,6 +170,7 @@ const noStake = (provider: string): StakeRow => ({
   deposited: '0',
   withdrawn: '0',
   slashed: '0',
+  charged: '0',
   exit_amount: '0',
   exit_at_seconds: 0,
 });

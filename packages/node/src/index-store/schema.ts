@@ -113,11 +113,13 @@ export type AccountRow = {
 
 export type StakeRow = {
   readonly provider: string;
-  /** What is at risk now: deposited - withdrawn - slashed. */
+  /** What is at risk now: deposited - withdrawn - slashed - charged. */
   readonly staked: string;
   readonly deposited: string;
   readonly withdrawn: string;
   readonly slashed: string;
+  /** Fees of audits. */
+  readonly charged: string;
   /** Amount on its way out (still at risk), and from when it may be taken. */
   readonly exit_amount: string;
   readonly exit_at_seconds: number;
@@ -153,6 +155,7 @@ export type MoneyRow = {
   readonly refunded: string;
   readonly withdrawn: string;
   readonly slashed: string;
+  readonly charged: string;
 };
 
 export type EarningsRow = {
@@ -337,7 +340,7 @@ create table if not exists accounts (
   account_id text primary key, receiver text not null, token text not null, settled text not null);
 create table if not exists stakes (
   provider text primary key, staked text not null, deposited text not null,
-  withdrawn text not null, slashed text not null,
+  withdrawn text not null, slashed text not null, charged text not null,
   exit_amount text not null, exit_at_seconds bigint not null);
 create table if not exists claims (
   block_number bigint not null, log_index integer not null, channel_id text not null,
@@ -372,7 +375,8 @@ create table if not exists audit_sums (
   absent bigint not null, forfeited bigint not null, fees text not null, lost text not null);
 create table if not exists money (
   pot text primary key, rows bigint not null, deposited text not null, claimed text not null,
-  settled text not null, refunded text not null, withdrawn text not null, slashed text not null);
+  settled text not null, refunded text not null, withdrawn text not null, slashed text not null,
+  charged text not null);
 create table if not exists earnings (
   account_id text primary key, rows bigint not null, claimed text not null, settled text not null);
 create table if not exists receipts (

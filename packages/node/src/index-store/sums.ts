@@ -21,6 +21,7 @@ const NO_MONEY: Omit<MoneyRow, 'pot'> = {
   refunded: '0',
   withdrawn: '0',
   slashed: '0',
+  charged: '0',
 };
 const NO_EARNINGS: Omit<EarningsRow, 'account_id'> = { rows: 0, claimed: '0', settled: '0' };
 
@@ -64,8 +65,8 @@ export function addState(sums: Sums, state: State, sign: 1 | -1): void {
     addMoney(sums, channelsPot(token), sign, { settled });
     addEarnings(sums, account_id, sign, { settled });
   }
-  for (const { deposited, withdrawn, slashed } of state.stakes.values())
-    addMoney(sums, STAKE_POT, sign, { deposited, withdrawn, slashed });
+  for (const { deposited, withdrawn, slashed, charged } of state.stakes.values())
+    addMoney(sums, STAKE_POT, sign, { deposited, withdrawn, slashed, charged });
   for (const { draw_id } of state.audits.values()) addAudits(sums, draw_id, sign, { audits: 1 });
   for (const report of state.reports.values())
     addAudits(sums, report.draw_id, sign, reportAmounts(report));

@@ -17,6 +17,7 @@ import {
   resolveRpc,
 } from '../chain-access.js';
 import { withFileSource } from '../file-source.js';
+import { createAuditView } from '../gateway/audit-view.js';
 import { createBank } from '../gateway/bank.js';
 import { chatHandler } from '../gateway/chat.js';
 import { createDisputeView } from '../gateway/dispute-view.js';
@@ -162,8 +163,10 @@ function appOf(parts: AppParts): Hono {
     ledger,
     depositAmount: BigInt(options.deposit),
   });
+  const audits = createAuditView(store);
   const network = createNetworkView({
     store,
+    audits,
     market,
     chain: { id: chainId, rpc: access.rpcUrl },
     gateway: () => parts.shown,
@@ -197,6 +200,7 @@ function appOf(parts: AppParts): Hono {
     receipts,
     network,
     disputes,
+    audits,
     live,
     modelPath,
     log,

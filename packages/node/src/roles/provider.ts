@@ -10,6 +10,7 @@ import {
   type ProviderContext,
   publishOffer,
   readChannel,
+  readHolder,
   readStake,
   recoverJobs,
   registerModel,
@@ -19,7 +20,15 @@ import {
   withdrawOffer,
 } from '@assay/compute';
 import { type ModelFile, openModelFile } from '@assay/model';
-import { AssayError, type Hex, type ModelInfo, type ReceiptEnvelope, TIER } from '@assay/protocol';
+import {
+  AssayError,
+  auditDomain,
+  type Hex,
+  hashAuditRequest,
+  type ModelInfo,
+  type ReceiptEnvelope,
+  TIER,
+} from '@assay/protocol';
 import type { Hono } from 'hono';
 import { LOCAL_CHAIN_ID } from '../chain/index.js';
 import {
@@ -29,6 +38,8 @@ import {
   ledgerName,
   resolveRpc,
 } from '../chain-access.js';
+import { type AuditDuty, startAuditDuty } from '../court/audit-duty.js';
+import { type AuditRoutesOptions, auditRoutes } from '../court/audit-routes.js';
 import { startDefender } from '../court/defender.js';
 import { lazyTraceHost, type TraceHost } from '../court/trace-host.js';
 import { traceRoutes } from '../court/trace-routes.js';
@@ -79,6 +90,8 @@ export type Disguise = {
   readonly trace?: (envelope: ReceiptEnvelope, honest: TraceSource) => TraceSource | undefined;
   /** Answers in court only, never over HTTP. */
   readonly stonewalls?: boolean;
+  /** Shows no tokens to the verifiers of its audits. */
+  readonly withholds?: boolean;
 };
 
 /** Starts the role and returns once it serves. */
@@ -152,7 +165,7 @@ export async function startProvider(
   };
 }
 
-/** Between two looks at the court; a clock is at least 30 seconds. */
+/** Between two looks at the court and at audits; a clock is at least 30 seconds. */
 const COURT_INTERVAL_MS = 1_000;
 
 /** How the provider answers for its receipts: over HTTP to whoever holds them, and in court. */
@@ -183,9 +196,32 @@ function defenceOf(options: {
   });
   const told = disguise.stonewalls === true ? () => Promise.reject(silent()) : undefined;
   const refusing = told && { root: told, positions: told, rows: told, leaves: told };
-  const routes = traceRoutes({ receipt, source: refusing ? () => refusing : source, sign });
-  return { routes, stop: defender.stop };
+  const audits = startAuditDuty({
+    ...{ access, store, source, signer, log, intervalMs: COURT_INTERVAL_MS },
+  });
+  const routes = traceRoutes({
+    ...{ receipt, source: refusing ? () => refusing : source, sign },
+    closedFor: audits.openFor,
+  });
+  if (disguise.withholds !== true) routes.route('/', auditRoutes(auditRoutesOf(access, audits)));
+  const stop = async (): Promise<void> => {
+    await defender.stop();
+    await audits.stop();
+  };
+  return { routes, stop };
 }
+
+const auditRoutesOf = (access: ChainAccess, { find }: AuditDuty): AuditRoutesOptions => {
+  const { audits } = access.deployment.addresses;
+  const domain = auditDomain(access.market.chainId, audits);
+  return {
+    provider: access.write.account.address,
+    find,
+    holderOf: async (place) => (await readHolder(access.read, { audits, place })).holder,
+    digestOf: (request) => hashAuditRequest(domain, request),
+    now: () => Date.now() / 1_000,
+  };
+};
 
 const silent = (): AssayError =>
   new AssayError({

@@ -4,17 +4,18 @@ import { decodeEnvelope, type Verdict } from '@assay/compute';
 import { AssayError, encodeJson, type Hex, type ReceiptEnvelope } from '@assay/protocol';
 import { Hono } from 'hono';
 import { type ChainAccess, connectRole, resolveRpc } from '../chain-access.js';
+import type { AuditJudge } from '../court/audit-judge.js';
 import { createBailiff } from '../court/bailiff.js';
 import { openVerifierBook } from '../court/case.js';
-import type { CaseBook } from '../court/case-book.js';
+import type { CaseBook, CaseRecord } from '../court/case-book.js';
 import { type EngineHost, startEngine } from '../engine/engine-host.js';
 import { loadKey, openHome } from '../home.js';
 import { readRequestJson, respondError } from '../http-errors.js';
 import { listen } from '../listen.js';
 import { createLog, type Logger } from '../log.js';
-import { fetchModel } from '../model-store.js';
-import { listOffersOnChain } from '../offers-on-chain.js';
+import { type ModelCache, modelCache } from './model-cache.js';
 import { keepRole, type RunningRole } from './role-process.js';
+import { startAudits } from './verifier-audits.js';
 
 export type VerifierRoleOptions = {
   readonly home: string;
@@ -24,7 +25,12 @@ export type VerifierRoleOptions = {
   readonly threads: number;
   /** Brings receipts that differ to court (default true). */
   readonly prosecute?: boolean;
+  /** Bonds that are drawn for audits (default 0: it audits nothing). */
+  readonly seats?: number;
 };
+
+/** What the simulation replaces to make a verifier that lies. */
+export type VerifierDisguise = { readonly judge?: AuditJudge };
 
 /** A receipt with the token ids of the longest context. */
 const ENVELOPE_BYTES_MAX = 4 * 1024 * 1024;
@@ -49,11 +55,15 @@ export async function runVerifier(options: VerifierRoleOptions): Promise<void> {
 export async function startVerifier(
   options: VerifierRoleOptions,
   log: Logger,
+  disguise: VerifierDisguise = {},
 ): Promise<RunningRole> {
   const home = openHome(options.home);
   const { account } = loadKey(home, 'verifier');
   const access = await connectRole(home, resolveRpc(home, options.rpc), account);
-  const engines = engineCache({ home, access, threads: options.threads });
+  const engines = modelCache({
+    ...{ home, access, countMax: ENGINES_MAX },
+    open: (modelPath) => startEngine({ modelPath, threads: options.threads }),
+  });
   const book = openVerifierBook(home, access);
   const bailiff = createBailiff({ home, access, log, book });
   const verify = inTurn(async (envelope: ReceiptEnvelope): Promise<VerifierAnswer> => {
@@ -65,16 +75,28 @@ export async function startVerifier(
     return { ...verdict, verifier: account.address, seconds };
   });
   const app = verifierApp(verify, log, book);
+  const audits = await startAudits({
+    ...{ home, access, log, engines, disguise, seats: options.seats ?? 0 },
+    prosecute: (envelope) => {
+      const isTaken = options.prosecute === false || isDecided(book, envelope.jobId);
+      if (!isTaken) bailiff.take(envelope);
+    },
+  });
   const server = await listen({ app, host: options.host, port: options.port });
   return {
     ready: { ready: 'verifier', url: server.url, address: account.address },
     close: async () => {
       await server.close();
+      await audits?.stop();
       await engines.close();
       bailiff.close();
     },
   };
 }
+
+/** A case that an earlier process brought to its end. */
+const isDecided = (book: CaseBook, jobId: Hex): boolean =>
+  (book.read(jobId) as Partial<CaseRecord> | undefined)?.state === 'convicted';
 
 /** The verifier's HTTP surface over whatever judges a receipt. */
 export function verifierApp(
@@ -100,7 +122,7 @@ export function verifierApp(
 async function judge(
   access: ChainAccess,
   envelope: ReceiptEnvelope,
-  engines: EngineCache,
+  engines: ModelCache<EngineHost>,
 ): Promise<Verdict | { readonly result: 'invalid'; readonly reason: string }> {
   const { market } = access;
   const here =
@@ -114,48 +136,6 @@ async function judge(
     if (code !== 'receipt_invalid') throw error;
     return { result: 'invalid', reason: (error as Error).message };
   }
-}
-
-type EngineCache = {
-  readonly get: (modelId: Hex) => Promise<EngineHost>;
-  readonly close: () => Promise<void>;
-};
-
-type EngineCacheOptions = {
-  readonly home: string;
-  readonly access: ChainAccess;
-  readonly threads: number;
-};
-
-/** Engines by model, the least recently used one closed when another is needed. */
-function engineCache({ home, access, threads }: EngineCacheOptions): EngineCache {
-  const open = new Map<Hex, Promise<EngineHost>>();
-  const start = async (modelId: Hex): Promise<EngineHost> => {
-    const offers = await listOffersOnChain(access, { modelId });
-    const modelPath = await fetchModel(
-      home,
-      modelId,
-      offers.map(({ endpoint }) => endpoint),
-    );
-    return startEngine({ modelPath, threads });
-  };
-  return {
-    get: async (modelId) => {
-      const known = open.get(modelId) ?? start(modelId);
-      open.delete(modelId);
-      open.set(modelId, known);
-      known.catch(() => open.delete(modelId));
-      for (const [oldest, engine] of open) {
-        if (open.size <= ENGINES_MAX) break;
-        open.delete(oldest);
-        void engine.then((host) => host.close());
-      }
-      return known;
-    },
-    close: async () => {
-      for (const engine of open.values()) await (await engine).close();
-    },
-  };
 }
 
 /** Runs calls one after another; refuses when too many wait. */

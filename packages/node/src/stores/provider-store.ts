@@ -17,6 +17,8 @@ export type ProviderLedger = ProviderStore & {
   readonly loadChannel: (channelId: Hex) => ChannelConfig | undefined;
   /** Receipts not yet under an epoch root, oldest first. */
   readonly receiptsAfter: (sequence: number) => readonly SequencedReceipt[];
+  /** The last `count` receipts up to a number, oldest first. */
+  readonly receiptsUpTo: (sequence: number, count: number) => readonly SequencedReceipt[];
   readonly readNote: (name: string) => string | undefined;
   readonly writeNote: (name: string, value: string) => void;
   readonly close: () => void;
@@ -51,6 +53,9 @@ export function openProviderStore(path: string): ProviderLedger {
   const readReceipt = database.prepare('SELECT sequence, body FROM receipt_log WHERE job_id = ?');
   const readAfter = database.prepare(
     'SELECT sequence, body FROM receipt_log WHERE sequence > ? ORDER BY sequence',
+  );
+  const readUpTo = database.prepare(
+    'SELECT sequence, body FROM receipt_log WHERE sequence <= ? ORDER BY sequence DESC LIMIT ?',
   );
   /** Jobs with a row in `open_jobs`: most end before their first increment and never get one. */
   const open = new Set(openJobs.all().map(({ jobId }) => jobId));
@@ -96,6 +101,8 @@ export function openProviderStore(path: string): ProviderLedger {
     },
     vouchers: lanes.vouchers,
     receiptsAfter: (sequence) => (readAfter.all(sequence) as ReceiptRow[]).map(sequenced),
+    receiptsUpTo: (sequence, count) =>
+      (readUpTo.all(sequence, count) as ReceiptRow[]).reverse().map(sequenced),
     readNote: notes.get,
     writeNote: notes.put,
     close: () => closeDatabase(database),

@@ -4,6 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer } from 'node:net';
+import { LOCAL_AUDIT_TERMS } from '@assay/compute';
 import {
   type Address,
   type ChannelConfig,
@@ -134,8 +135,10 @@ async function deploy(request: TestChain['request']): Promise<IndexedContracts> 
     return getContractAddress({ from, nonce: BigInt(nonce++) });
   };
   const testDollar = await create(abis.testDollarAbi, bytecodes.testDollarBytecode);
-  const stakeTerms = [testDollar, zeroAddress, 1n];
-  return {
+  // Stake is charged by audits, which come last.
+  const audits = getContractAddress({ from, nonce: BigInt(nonce + 5) });
+  const stakeTerms = [testDollar, zeroAddress, audits, 1n];
+  const base = {
     testDollar,
     channels: await create(abis.channelsAbi, bytecodes.channelsBytecode),
     stake: await create(abis.stakeAbi, bytecodes.stakeBytecode, stakeTerms),
@@ -143,6 +146,10 @@ async function deploy(request: TestChain['request']): Promise<IndexedContracts> 
     receipts: await create(abis.receiptsAbi, bytecodes.receiptsBytecode),
     modelRegistry: await create(abis.modelRegistryAbi, bytecodes.modelRegistryBytecode),
   };
+  // No court is needed to draw and to take seats; nothing is settled here.
+  const parts = { stake: base.stake, receipts: base.receipts, court: base.channels };
+  await create(abis.auditsAbi, bytecodes.auditsBytecode, [parts, LOCAL_AUDIT_TERMS]);
+  return { ...base, audits };
 }
 
 /** A call as the deeds below write it: contract, function, arguments. */
@@ -160,6 +167,7 @@ const ABIS = {
   offers: abis.offersAbi,
   receipts: abis.receiptsAbi,
   modelRegistry: abis.modelRegistryAbi,
+  audits: abis.auditsAbi,
 } as const;
 
 /** Call data of a contract's function, as a multicall takes it. */
@@ -176,7 +184,8 @@ async function handOutMoney(chain: TestChain): Promise<void> {
   const to = 'testDollar';
   for (const { address: from } of people) {
     await send(chain, { from, to, name: 'mint', args: [from, DOLLARS] });
-    for (const spender of [chain.addresses.channels, chain.addresses.stake])
+    const { channels, stake, audits } = chain.addresses;
+    for (const spender of [channels, stake, audits])
       await send(chain, { from, to, name: 'approve', args: [spender, 2n ** 256n - 1n] });
   }
 }
@@ -286,6 +295,8 @@ async function randomCall(chain: TestChain, random: (below: number) => number): 
       name: 'post',
       args: [BigInt(random(1e6)), bytes32(random(99)), 3n, amount],
     }),
+    () => ({ from: payer, to: 'audits', name: 'take', args: [1 + random(2)] }),
+    () => ({ from: payer, to: 'audits', name: 'leave', args: [1 + random(9)] }),
   ];
   return calls[random(calls.length)]!();
 }
