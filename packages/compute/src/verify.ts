@@ -56,13 +56,16 @@ function replayAnswer(options: VerifyOptions, controls: Controls): Verdict {
   const { sampler, outputCountMax } = job;
   const detail = fromHex(envelope.detail ?? '0x');
   const chooser = openChooser({ sampler, controls, inputTokens, outputCountMax, openMask });
-  session.forward(inputTokens.slice(0, -1), { logits: 'none' });
-  const inputs = [...inputTokens.slice(-1), ...outputTokens.slice(0, -1)];
+  const inputs = [...inputTokens, ...outputTokens.slice(0, -1)];
+  // The last token of the prompt gives the first of the answer: one pass takes both, so weights are read once for them.
+  let done = 0;
   for (let start = 0; start < outputTokens.length; start += VERIFY_CHUNK_TOKENS) {
-    const chunk = inputs.slice(start, Math.min(start + VERIFY_CHUNK_TOKENS, outputTokens.length));
-    const logits = session.forward(chunk, { logits: 'all' });
-    const width = logits.length / chunk.length;
-    for (let row = 0; row < chunk.length; row++) {
+    const count = Math.min(VERIFY_CHUNK_TOKENS, outputTokens.length - start);
+    const end = inputTokens.length + start + count - 1;
+    const logits = session.forward(inputs.slice(done, end), { logits: count });
+    done = end;
+    const width = logits.length / count;
+    for (let row = 0; row < count; row++) {
       const position = start + row;
       const choice = chooser.choose(logits.subarray(row * width, (row + 1) * width));
       const found = outputTokens[position]!;
@@ -75,7 +78,7 @@ function replayAnswer(options: VerifyOptions, controls: Controls): Verdict {
         return { result: 'different', position, ...other.words, part: 'logprobs' };
       chooser.accept(found);
     }
-    onProgress?.((start + chunk.length) / outputTokens.length);
+    onProgress?.((start + count) / outputTokens.length);
   }
   return { result: 'identical', tokens: outputTokens.length };
 }

@@ -7,7 +7,7 @@ import { EngineError } from './engine-error.js';
 import type { EngineModel } from './engine-model.js';
 
 /** Which positions of a call yield logits: its last one, every one, or none (prefill only). */
-export type LogitsChoice = 'last' | 'all' | 'none';
+export type LogitsChoice = 'last' | 'all' | 'none' | number;
 
 export type ForwardOptions = { readonly logits?: LogitsChoice };
 
@@ -33,7 +33,7 @@ export type Session = {
   readonly saturationCount: number;
   /**
    * Appends tokens. Returns rows of `vocabularySize` logits in Q16, one row (default) for the last token, or one per
-   * token, or none; valid until the next call on this session.
+   * token, or for so many tokens at the end, or none; valid until the next call on this session.
    */
   forward(tokens: ArrayLike<number>, options?: ForwardOptions): Int32Array;
   /** Appends tokens like {@link forward}, and returns the last normed row, or that of every token, not its logits. */
@@ -105,8 +105,11 @@ export function checkBatch(parts: readonly BatchPart[]): void {
 }
 
 /** Rows at the end of `count` tokens that a choice wants. */
-export const wantedRows = (choice: LogitsChoice | undefined, count: number): number =>
-  choice === 'all' ? count : choice === 'none' ? 0 : Math.min(1, count);
+export function wantedRows(choice: LogitsChoice | undefined, count: number): number {
+  if (choice === 'all') return count;
+  if (choice === 'none') return 0;
+  return Math.min(typeof choice === 'number' ? choice : 1, count);
+}
 
 /** Refuses to truncate to anything but a length that the session has had. */
 export function checkTruncate(session: Session, length: number): void {

@@ -56,7 +56,13 @@ export function tauFromTemperature(temperature: number): number {
 /** Index of the largest logit, the lowest on ties. */
 function largestLogit(logits: Int32Array): number {
   let top = 0;
-  for (let id = 1; id < logits.length; id++) if (logits[id]! > logits[top]!) top = id;
+  let largest = logits[0]!;
+  for (let id = 1; id < logits.length; id++) {
+    const logit = logits[id]!;
+    if (logit <= largest) continue;
+    largest = logit;
+    top = id;
+  }
   return top;
 }
 

@@ -10,7 +10,7 @@ const BENCHES: Readonly<Record<string, (options: readonly string[]) => Promise<B
   serving: async () => (await import('./serving.js')).benchServing(),
   quality: async (options) => (await import('./quality.js')).benchQuality(options),
   families: async () => (await import('./families.js')).benchFamilies(),
-  trace: async () => (await import('./trace.js')).benchTrace(),
+  trace: async (options) => (await import('./trace.js')).benchTrace(options),
   index: async () => (await import('./index.js')).benchIndex(),
 };
 

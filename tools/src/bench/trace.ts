@@ -32,14 +32,21 @@ const TRACE_SAMPLER = { tau: 90_000, topK: 40, topP: 966_367_641, minP: 0 };
 const SHIPPED = new URL('../../../models/assay-mini.gguf', import.meta.url);
 
 /** Rows are milliseconds per position, ours first: a trace or an audit, beside the plain pass. */
-export async function benchTrace(): Promise<BenchReport> {
-  const large = randomEngineModel({ seed: 1, config: { ...MODEL_135M, layerCount: LAYERS } });
+export async function benchTrace(options: readonly string[] = []): Promise<BenchReport> {
+  const layers = layersOf(options);
+  const large = randomEngineModel({ seed: 1, config: { ...MODEL_135M, layerCount: layers } });
   const { model: shipped } = loadGgufModel(readFileSync(fileURLToPath(SHIPPED)));
   const rows = [
-    ...measureModel(`135M shape, ${LAYERS} layers`, large),
+    ...measureModel(`135M shape, ${layers} layers`, large),
     ...measureModel('shipped model', shipped),
   ];
   return { name: 'trace', rows };
+}
+
+/** `--layers N` measures another depth than {@link LAYERS}: the whole model has 30. */
+function layersOf(options: readonly string[]): number {
+  const at = options.indexOf('--layers');
+  return at < 0 ? LAYERS : Number(options[at + 1]);
 }
 
 function measureModel(name: string, model: EngineModel): BenchRow[] {

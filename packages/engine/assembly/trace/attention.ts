@@ -36,10 +36,12 @@ export class HeadTrace {
 /** The lowest of `count` i64 with all of 30 + `shift` bits; 0 if there is no shift. */
 export function longWitness(longs: usize, count: usize, shift: i64): i32 {
   if (shift == 0) return 0;
-  const least = (1 as i64) << (29 + shift);
-  for (let i: usize = 0; i < count; i++) {
-    const x = load<i64>(longs + (i << 3));
-    if ((x < 0 ? -x : x) >= least) return <i32>i;
+  const below = i64x2.splat(((1 as i64) << (29 + shift)) - 1);
+  for (let i: usize = 0; i < count; i += 2) {
+    const found = i64x2.bitmask(i64x2.gt_s(i64x2.abs(v128.load(longs + (i << 3))), below));
+    if (found == 0) continue;
+    const at = i + <usize>ctz<i32>(found);
+    return at < count ? <i32>at : DOUBT;
   }
   return DOUBT;
 }

@@ -35,14 +35,15 @@ export function cutsOf(
   { tau, topK, topP }: SamplerSettings,
   cuts: Cuts,
 ): { top: number; rankCut: number | undefined; shareCut: number | undefined } {
-  let top = 0;
-  for (let id = 1; id < logits.length; id++) if (logits[id]! > logits[top]!) top = id;
+  const top = largestId(logits);
   if (!cuts.rank && !cuts.share) return { top, rankCut: undefined, shareCut: undefined };
   const weight = (id: number) => weightOfLogit(logits[id]!, logits[top]!, tau);
-  const kept = cuts.rank
+  const ranked = cuts.rank
     ? largestIds(logits, topK)
-    : Array.from(logits.keys()).filter((id) => weight(id) > 0);
-  const ranked = kept.sort((a, b) => logits[b]! - logits[a]! || a - b);
+    : rankIds(
+        logits,
+        Array.from(logits.keys()).filter((id) => weight(id) > 0),
+      );
   const rankCut = cuts.rank ? ranked.at(-1) : undefined;
   if (!cuts.share) return { top, rankCut, shareCut: undefined };
   const weights = ranked.map(weight);
@@ -51,6 +52,18 @@ export function cutsOf(
   let count = 0;
   while (BigInt(reached) << 30n < share) reached += weights[count++]!;
   return { top, rankCut, shareCut: ranked[count - 1] };
+}
+
+function largestId(logits: Int32Array): number {
+  let top = 0;
+  let largest = logits[0]!;
+  for (let id = 1; id < logits.length; id++) {
+    const logit = logits[id]!;
+    if (logit <= largest) continue;
+    largest = logit;
+    top = id;
+  }
+  return top;
 }
 
 /** Largest logit and last tokens kept; the first id with logit 0 stands for a cut that is off. */
@@ -65,32 +78,27 @@ export function logitCuts(logits: Int32Array, job: TraceJob): LogitCuts {
   return { top: token(top), rankCut: token(rankCut), shareCut: token(shareCut) };
 }
 
-/** Ids of the `count` largest logits, lower ids first on ties. */
-function largestIds(logits: Int32Array, count: number): number[] {
-  const cut = largestValue(logits, count);
-  const above: number[] = [];
-  const level: number[] = [];
-  for (let id = 0; id < logits.length; id++) {
-    if (logits[id]! > cut) above.push(id);
-    else if (logits[id] === cut) level.push(id);
-  }
-  return [...above, ...level.slice(0, count - above.length)];
+/** Ids are below this (2^20), so that logit and id fit one double. */
+const ID_LIMIT = 2 ** 20;
+
+/** These ids by larger logit, then lower id: sorted as numbers, which needs no call per comparison. */
+function rankIds(logits: Int32Array, ids: readonly number[]): number[] {
+  const keys = Float64Array.from(ids, (id) => id - logits[id]! * ID_LIMIT).sort();
+  return Array.from(keys, (key) => key - Math.floor(key / ID_LIMIT) * ID_LIMIT);
 }
 
-/** The `count`-th largest logit: the upper half of its bits is counted out, then the lower. */
-function largestValue(logits: Int32Array, count: number): number {
-  const counts = new Uint32Array(65_536);
-  for (let id = 0; id < logits.length; id++) counts[(logits[id]! >> 16) + 32_768]!++;
-  let high = 65_535;
-  let missing = count;
-  for (; counts[high]! < missing; high--) missing -= counts[high]!;
-  counts.fill(0);
+/** Ids of the `count` largest logits by larger logit, then lower id. */
+function largestIds(logits: Int32Array, count: number): number[] {
+  let kept: number[] = [];
+  let least = Number.NEGATIVE_INFINITY;
   for (let id = 0; id < logits.length; id++) {
-    if ((logits[id]! >> 16) + 32_768 === high) counts[logits[id]! & 0xffff]!++;
+    if (logits[id]! <= least) continue;
+    kept.push(id);
+    if (kept.length < 2 * count) continue;
+    kept = rankIds(logits, kept).slice(0, count);
+    least = logits[kept.at(-1)!]!;
   }
-  let low = 65_535;
-  for (; counts[low]! < missing; low--) missing -= counts[low]!;
-  return (high - 32_768) * 65_536 + low;
+  return rankIds(logits, kept).slice(0, count);
 }
 
 /** What the logits from id `first` on add to rank count, rank sum and share sum; at most 1,024 of them. */

@@ -30,11 +30,9 @@ export type Scribe = {
   readonly roots: (job: TraceJob, positions: Positions) => Uint8Array[];
 };
 
-/** Words of the module's Scribe that are set for each position. */
-const FIELD = {
-  ...{ hasher: 0, out: 1, nodes: 2, trees: 3, t: 4, row: 5, partRow: 6, tilePositions: 7 },
-  ...{ pages: 8, exponents: 9, rows: 10, attention: 11, attended: 12 },
-} as const;
+/** Words of the module's Scribe that it moves on: where the next leaf and the next hash go. */
+const OUT_WORD = 1;
+const NODES_WORD = 2;
 
 const SCRIBE_BYTES = 64;
 const HASH_BYTES = 32;
@@ -57,46 +55,37 @@ export function createScribe(machine: Machine, options: Omit<Context, 'machine'>
   const context = { machine, ...options };
   const { kernel, parts } = options;
   const areas = layAreas(context);
-  const leaves = createRoom(context);
+  const room = createRoom(context);
   return {
-    makeRoom: leaves.make,
+    makeRoom: room.make,
     roots(job, positions) {
       const { from, count } = positions;
-      const { graph } = options.model;
       const trees: number[] = [];
       let roots = areas.roots;
+      const pageCount = Math.ceil((from + count) / TILE_POSITIONS);
+      machine.arena.words().set(positions.pages.slice(0, pageCount), kernel.areas.pages / 4);
       for (let row = 0; row < count; row++) {
         if (row % parts.rowsMax === 0) parts.compute(row, Math.min(parts.rowsMax, count - row));
-        const rows = rowCount(graph, job, from + row);
-        const at = { ...areas, ...leaves.now(), row, rows, partRow: row % parts.rowsMax };
-        describePosition(context, { job, positions, at });
+        const rows = describePosition(context, { job, positions, areas, room: room.now(), row });
         kernel.module.endLeaves(areas.hasher);
         kernel.module.foldTrees(areas.hasher, areas.trees, rows, areas.seals, roots);
         trees.push(roots, rows);
         roots += HASH_BYTES * rows;
       }
       machine.arena.words().set(trees, areas.trees / 4);
-      // Roots of rows are read before those of positions are written.
-      const { seals, positionRoots } = areas;
-      kernel.module.foldTrees(areas.hasher, areas.trees, count, seals, positionRoots);
-      const bytes = machine.arena.bytes();
-      return Array.from({ length: count }, (_, row) => {
-        const at = positionRoots + HASH_BYTES * row;
-        return bytes.slice(at, at + HASH_BYTES);
-      });
+      const { hasher, seals, positionRoots } = areas;
+      kernel.module.foldTrees(hasher, areas.trees, count, seals, positionRoots);
+      const bytes = machine.arena.bytes().slice(positionRoots, positionRoots + HASH_BYTES * count);
+      return Array.from({ length: count }, (_, row) =>
+        bytes.subarray(HASH_BYTES * row, HASH_BYTES * (row + 1)),
+      );
     },
   };
 }
 
 type Areas = ReturnType<typeof layAreas>;
-type RowAreas = Areas & {
-  readonly leaves: number;
-  readonly nodes: number;
-  readonly row: number;
-  readonly partRow: number;
-  /** How many rows there are. */
-  readonly rows: number;
-};
+/** Where leaves and their hashes go. */
+type Room = { readonly leaves: number; readonly nodes: number };
 
 function layAreas({ machine, model, kernel, parts }: Context) {
   const { arena } = machine;
@@ -123,7 +112,7 @@ function layAreas({ machine, model, kernel, parts }: Context) {
 
 /** Memory of the leaves of a position and their hashes: it grows with the position. */
 function createRoom({ machine, model }: Context) {
-  let room = { leaves: 0, nodes: 0 };
+  let room: Room = { leaves: 0, nodes: 0 };
   let [bytes, hashes] = [0, 0];
   return {
     now: () => room,
@@ -154,49 +143,46 @@ function roomFor(model: EngineModel, job: TraceJob, t: number) {
   return { bytes, hashes };
 }
 
-/** Writes and hashes every row of a position; what is left over, by {@link writeRow}. */
-function describePosition(
-  { machine, model, kernel }: Context,
-  options: { readonly job: TraceJob; readonly positions: Positions; readonly at: RowAreas },
-): void {
-  const { job, at } = options;
-  const { from, valuesAt } = options.positions;
-  const { module } = kernel;
-  const t = from + at.row;
-  startPosition({ machine, kernel }, { ...options, t });
+type Task = {
+  readonly job: TraceJob;
+  readonly positions: Positions;
+  readonly areas: Areas;
+  readonly room: Room;
+  /** The position's number among these. */
+  readonly row: number;
+};
+
+/** Writes and hashes every row of a position, what is left over by {@link writeRow}; how many there are. */
+function describePosition({ machine, model, kernel, parts }: Context, task: Task): number {
+  const { job, positions, areas, row } = task;
+  const { scribe, steps } = areas;
+  const t = positions.from + row;
+  const rows = rowCount(model.graph, job, t);
+  const fields = scribeFields(kernel, { ...task, t, partRow: row % parts.rowsMax });
+  machine.arena.words().set(fields, scribe / 4);
   let values: PassValues | undefined;
-  for (let node = 0; node < at.rows; node++) {
-    node = module.describe(at.scribe, at.steps, node, at.rows);
-    if (node === at.rows) return;
-    values ??= valuesAt(t);
-    const nodes = machine.arena.words()[at.scribe / 4 + FIELD.nodes]!;
-    writeRow({ model, job }, values, { node, sink: sinkOf({ machine, kernel }, at.scribe) });
-    module.endRow(at.scribe, nodes);
+  for (let node = 0; node < rows; node++) {
+    node = kernel.module.describe(scribe, steps, node, rows);
+    if (node === rows) break;
+    values ??= positions.valuesAt(t);
+    const nodes = machine.arena.words()[scribe / 4 + NODES_WORD]!;
+    writeRow({ model, job }, values, { node, sink: sinkOf({ machine, kernel }, scribe) });
+    kernel.module.endRow(scribe, nodes);
   }
+  return rows;
 }
 
-function startPosition(
-  { machine, kernel }: Pick<Context, 'machine' | 'kernel'>,
-  options: {
-    readonly job: TraceJob;
-    readonly positions: Positions;
-    readonly at: RowAreas;
-    readonly t: number;
-  },
-): void {
-  const { job, positions, at, t } = options;
-  const words = machine.arena.words();
-  const pages = positions.pages.slice(0, Math.floor(t / TILE_POSITIONS) + 1);
-  words.set(pages, kernel.areas.pages / 4);
-  const fields: Readonly<Record<keyof typeof FIELD, number>> = {
-    ...{ hasher: at.hasher, out: at.leaves, nodes: at.nodes, trees: at.trees, t, row: at.row },
-    ...{ partRow: at.partRow, tilePositions: isClosing(job, t) ? (t % TILE_POSITIONS) + 1 : 0 },
-    ...{ pages: kernel.areas.pages, exponents: at.exponents, rows: at.head },
-    ...{ attention: at.attention, attended: 0 },
-  };
-  for (const [name, word] of Object.entries(FIELD)) {
-    words[at.scribe / 4 + word] = fields[name as keyof typeof FIELD];
-  }
+/** Words of the module's Scribe at position `t`, in its order. */
+function scribeFields(
+  kernel: TraceKernel,
+  { job, areas, room, row, t, partRow }: Task & { readonly t: number; readonly partRow: number },
+): number[] {
+  const tilePositions = isClosing(job, t) ? (t % TILE_POSITIONS) + 1 : 0;
+  const noAttention = 0;
+  return [
+    ...[areas.hasher, room.leaves, room.nodes, areas.trees, t, row, partRow, tilePositions],
+    ...[kernel.areas.pages, areas.exponents, areas.head, areas.attention, noAttention],
+  ];
 }
 
 /** Where leaves of a row that is written here go. */
@@ -205,7 +191,7 @@ function sinkOf(
   scribe: number,
 ): LeafSink {
   const put = (bytes: Uint8Array): void => {
-    const at = machine.arena.words()[scribe / 4 + FIELD.out]!;
+    const at = machine.arena.words()[scribe / 4 + OUT_WORD]!;
     machine.arena.bytes().set(bytes, at);
   };
   return {

@@ -48,7 +48,9 @@ function partOf(request: Request, count: number, logits: LogitsChoice) {
   const { seed, session, at } = request;
   const tokens = tokensOf(seed, LENGTH).slice(at, at + count);
   const end = at + tokens.length;
-  const from = { all: at, last: Math.max(at, end - 1), none: end }[logits];
+  const wantedCount =
+    typeof logits === 'number' ? logits : { all: count, last: 1, none: 0 }[logits];
+  const from = Math.max(at, end - wantedCount);
   request.at = end;
   return { part: { session, tokens, logits }, wanted: rowsOf(seed, from, end) };
 }
@@ -59,7 +61,10 @@ describe.each([
 ] as const)('forwardBatch of %s', (_, backend) => {
   it('gives every session the bits that it gets alone, whoever comes and goes', () => {
     const count = fc.oneof(fc.constantFrom(0, 1, 1, 1, 17), fc.integer({ min: 0, max: 90 }));
-    const choice = fc.constantFrom<LogitsChoice>('last', 'all', 'none');
+    const choice = fc.oneof(
+      fc.constantFrom<LogitsChoice>('last', 'all', 'none'),
+      fc.integer({ min: 0, max: 40 }),
+    );
     const turn = fc.record({ request: fc.nat(4), count, choice });
     const runs = backend === wasm ? 30 : 2;
     fc.assert(
