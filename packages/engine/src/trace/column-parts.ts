@@ -17,7 +17,7 @@ export type ColumnParts = {
   readonly rowsMax: number;
   /** Multiplies the parts of `count` rows of the last pass from `first` on. */
   readonly compute: (first: number, count: number) => void;
-  /** Address of the list of where the parts after the first of a node lie, [row][stride] i64; undefined for short rows. */
+  /** Address of the list of where a node's parts after the first lie, [row][stride] i64; undefined for short rows. */
   readonly list: (node: number) => number | undefined;
   /** Parts of each sum of a node's row, the first included. */
   readonly count: (node: number) => number;

@@ -1,6 +1,6 @@
 /**
- * The memory of the trace module's SHA-256 (`assembly/trace/sha256.ts`, `leaves.ts`): constants of the standard, queues,
- * schedules. The module can have no data of its own, because it works in a machine's memory.
+ * The memory of the trace module's SHA-256 (`assembly/trace/sha256.ts`, `leaves.ts`): constants,
+ * queues, schedules. The module can have no data of its own, because it works in a machine's memory.
  */
 import type { Arena } from '../wasm/memory.js';
 import type { TraceModule } from './trace-kernel.js';

@@ -1,7 +1,7 @@
 /**
- * Roots of whole positions, written and hashed in WebAssembly where a pass left its tensors: the roots that `leavesRoot`
- * and `nodeRoot` give over the leaves of `writeRow` (`wasm-pass.test.ts`), for less. A row that the module leaves over
- * is written by `writeRow` here. It owns the memory of that; `assembly/trace` does the work.
+ * Roots of whole positions, written and hashed in WebAssembly where a pass left its tensors: those of `leavesRoot` and
+ * `nodeRoot` over the leaves of `writeRow` (`wasm-pass.test.ts`), for less. A row that the module leaves over is
+ * written by `writeRow` here. It owns the memory of that; `assembly/trace` does the work.
  */
 import type { EngineModel } from '../engine-model.js';
 import { CHUNK_ROWS, type Machine } from '../wasm/machine.js';
