@@ -107,7 +107,7 @@ describe('hashTokenizer', () => {
       { unknownId: 0 },
       { endIds: [] },
       { addsBos: true },
-      { addsSpace: true },
+      { spacePrefix: 'each' },
     ];
     const hashes = variants.map((change) => hashTokenizer({ ...vocabulary, ...change }));
     expect(new Set(hashes).size).toBe(variants.length);

@@ -15,7 +15,7 @@ import {
 } from '@assay/engine';
 import { bigEndian, concat, type Hex, keccak, toHex } from '@assay/protocol';
 import { encodeAbiParameters, keccak256, stringToBytes } from 'viem';
-import { readVocabulary, type Vocabulary } from './vocabulary.js';
+import { readVocabulary, SPACE_PREFIXES, type Vocabulary } from './vocabulary.js';
 
 /** The committed parts of a model, in the order of the registry's struct. */
 export type ModelParts = {
@@ -96,7 +96,7 @@ export function textHashes(
  *
  *     text domain ‖ text kind ‖ text wordRule ‖ list of text entries ‖ types, 1 byte each ‖ list of text merges
  *     ‖ uint32 count ‖ float32 scores ‖ uint32 bosId ‖ uint32 eosId ‖ uint32 unknownId ‖ uint32 count ‖ uint32 endIds
- *     ‖ uint8 addsBos ‖ uint8 addsSpace
+ *     ‖ uint8 addsBos ‖ uint8 spacePrefix
  *
  * where a text is uint32 length and UTF-8, a list is uint32 count and items, and a missing id is 2^32 - 1.
  */
@@ -120,7 +120,7 @@ export function hashTokenizer(vocabulary: Vocabulary): Hex {
     ...[vocabulary.bosId, vocabulary.eosId, vocabulary.unknownId].map((id) => uint32(id ?? NO_ID)),
     uint32(vocabulary.endIds.length),
     ...vocabulary.endIds.map(uint32),
-    Uint8Array.of(Number(vocabulary.addsBos), Number(vocabulary.addsSpace)),
+    Uint8Array.of(Number(vocabulary.addsBos), SPACE_PREFIXES.indexOf(vocabulary.spacePrefix)),
   ]);
   return toHex(keccak(bytes));
 }

@@ -9,7 +9,7 @@ import { modelError } from './errors.js';
 import { TEXT_LENGTH_MAX } from './limits.js';
 import { createSentencePieceBpe } from './sentencepiece-bpe.js';
 import { findAllSpecials, findUserDefined, type TextPart } from './special-entries.js';
-import { ENTRY_TYPE, readVocabulary, type Vocabulary } from './vocabulary.js';
+import { ENTRY_TYPE, readVocabulary, type SpacePrefix, type Vocabulary } from './vocabulary.js';
 
 /** Decodes ids one at a time. What `push` returns is whole characters; an unfinished one waits for its bytes. */
 export type DecodeStream = {
@@ -70,7 +70,7 @@ export function createTokenizer(
       parts.flatMap((part) => ('id' in part ? [part] : findPlain(wellFormed(part.text)))),
       {
         cutter,
-        addsSpace: vocabulary.addsSpace,
+        spacePrefix: vocabulary.spacePrefix,
       },
     );
   };
@@ -87,7 +87,7 @@ export function createTokenizer(
     decode(ids, options) {
       const stream = createDecodeStream({ vocabulary, cutter, special: options?.special });
       const text = ids.map((id) => stream.push(id)).join('') + stream.end();
-      return vocabulary.addsSpace && text.startsWith(' ') ? text.slice(1) : text;
+      return vocabulary.spacePrefix !== 'never' && text.startsWith(' ') ? text.slice(1) : text;
     },
     decodeStream: (options) =>
       createDecodeStream({ vocabulary, cutter, special: options?.special }),
@@ -104,20 +104,36 @@ export function encodePlainText(tokenizer: Tokenizer, text: string): readonly nu
 
 function encodeEach(
   parts: readonly TextPart[],
-  options: { readonly cutter: TextCutter; readonly addsSpace: boolean },
+  options: { readonly cutter: TextCutter; readonly spacePrefix: SpacePrefix },
 ): number[] {
+  const { cutter, spacePrefix } = options;
   const ids: number[] = [];
-  let afterSpecial = true;
-  for (const part of parts) {
-    if ('id' in part) ids.push(part.id);
-    else {
-      const space = options.addsSpace && afterSpecial ? ' ' : '';
-      // Not spread into push: a long text has more ids than a call may have arguments.
-      for (const id of options.cutter.cut(space + part.text)) ids.push(id);
+  parts.forEach((part, index) => {
+    if ('id' in part) {
+      ids.push(part.id);
+      return;
     }
-    afterSpecial = 'id' in part;
-  }
+    const before = parts[index - 1];
+    const follows = before === undefined ? 'nothing' : 'id' in before ? 'entry' : 'text';
+    const space = needsSpace(part.text, { spacePrefix, follows }) ? ' ' : '';
+    // Not spread into push: a long text has more ids than a call may have arguments.
+    for (const id of cutter.cut(space + part.text)) ids.push(id);
+  });
   return ids;
+}
+
+/** Whether a space is put before a stretch of text that follows nothing, a special entry, or other text. */
+function needsSpace(
+  text: string,
+  options: {
+    readonly spacePrefix: SpacePrefix;
+    readonly follows: 'nothing' | 'entry' | 'text';
+  },
+): boolean {
+  const { spacePrefix, follows } = options;
+  if (spacePrefix === 'never' || follows === 'text') return false;
+  if (spacePrefix === 'each') return true;
+  return (spacePrefix === 'missing' || follows === 'nothing') && !/^[ \u2581]/.test(text);
 }
 
 function createDecodeStream(options: {

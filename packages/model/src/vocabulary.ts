@@ -46,9 +46,17 @@ export type Vocabulary = {
   readonly endIds: readonly number[];
   /** Whether plain text, without a template, begins with {@link bosId}. */
   readonly addsBos: boolean;
-  /** Whether a text is preceded by a space before it is cut (`llama` only). */
-  readonly addsSpace: boolean;
+  /** When a text is preceded by a space before it is cut (other than `never` in `llama` only). */
+  readonly spacePrefix: SpacePrefix;
 };
+
+/**
+ * Before which stretches of text between special entries a space is put: none; each; each that does not begin with one;
+ * the same, but only where the whole text begins. The place in this list is what an identity hashes.
+ */
+export const SPACE_PREFIXES = ['never', 'each', 'missing', 'first'] as const;
+
+export type SpacePrefix = (typeof SPACE_PREFIXES)[number];
 
 /** Control entries that end a turn in well-known families, whose files name only one of them. */
 const END_ENTRIES: ReadonlySet<string> = new Set([
@@ -95,8 +103,21 @@ export function readVocabulary(metadata: GgufMetadata): Vocabulary {
     endIds: [...endIds].filter((end) => end !== undefined).sort((a, b) => a - b),
     addsBos:
       metadataFlag(metadata, `${PREFIX}add_bos_token`) ?? (isLlama || wordRule === 'llama-bpe'),
-    addsSpace: metadataFlag(metadata, `${PREFIX}add_space_prefix`) ?? isLlama,
+    spacePrefix: readSpacePrefix(metadata, isLlama),
   };
+}
+
+/** GGUF knows whether, not when; what folders say beyond that has a key of this program. */
+function readSpacePrefix(metadata: GgufMetadata, isLlama: boolean): SpacePrefix {
+  const adds = metadataFlag(metadata, `${PREFIX}add_space_prefix`) ?? isLlama;
+  const when = metadataString(metadata, 'tokenizer.assay.space_prefix') ?? 'each';
+  const prefix = SPACE_PREFIXES.find((name) => name === when);
+  if (prefix !== undefined) return adds ? prefix : 'never';
+  throw modelError({
+    code: 'tokenizer_unsupported',
+    message: 'The rule for the space before a text is not known.',
+    value: when,
+  });
 }
 
 function readKind(metadata: GgufMetadata): VocabularyKind {

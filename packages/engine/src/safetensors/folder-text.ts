@@ -1,18 +1,21 @@
 /**
  * `tokenizer.json` and `tokenizer_config.json` of a folder as the metadata that a GGUF file has for the same tokenizer.
- * Only byte-level merges with a known rule for words are mapped; anything else that could cut a text differently is
- * refused, because the ids are part of what a model commits to.
+ * Byte-level merges with a known rule for words are mapped, and pieces of SentencePiece; anything else that could cut a
+ * text differently is refused, because the ids are part of what a model commits to.
  *
  * The layout is that of Hugging Face tokenizers; rule names are those of `tokenizer.ggml.pre`.
  */
 import type { GgufMetadata, GgufValue } from '../gguf/metadata.js';
+import { isPieceModel, pieceScores, spacePrefix } from './folder-pieces.js';
 import { CONFIG_BYTES_MAX, TOKENIZER_BYTES_MAX, VOCABULARY_SIZE_MAX } from './limits.js';
 import type { ModelFolder } from './load-folder.js';
 import { isObject, type JsonObject, readObject } from './parse-json.js';
-import { safetensorsError } from './safetensors-error.js';
+import { badTokenizer, unsupportedTokenizer } from './tokenizer-refusal.js';
 
 /** GGUF's numbers for kinds of entry. */
-const ENTRY = { normal: 1, control: 3, userDefined: 4, unused: 5 } as const;
+const ENTRY = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
+
+const BYTE_PIECE = /^<0x[0-9A-F]{2}>$/;
 
 const CONTRACTIONS = "(?i:'s|'t|'re|'ve|'m|'ll|'d)";
 const modernWords = (digits: string): string =>
@@ -43,38 +46,76 @@ export function readFolderText(folder: ModelFolder): GgufMetadata {
   const names = optionalObject(folder, 'tokenizer_config.json', TOKENIZER_BYTES_MAX) ?? {};
   const size = optionalObject(folder, 'config.json', CONFIG_BYTES_MAX)?.vocab_size;
   const model = checkModel(json);
-  const rule = wordRule(json, model);
-  const { entries, types } = readEntries(model, json.added_tokens, size);
-  const idOf = (token: unknown) => {
-    const text = tokenText(token);
-    const id = text === undefined ? -1 : entries.indexOf(text);
-    return id < 0 ? undefined : id;
-  };
-  const bosId = idOf(names.bos_token);
-  const eosId = idOf(names.eos_token);
+  const placed = readEntries(model, json.added_tokens, size);
   const template = names.chat_template;
-  if (Array.isArray(template)) throw unsupported('several chat templates', template.length);
+  if (Array.isArray(template))
+    throw unsupportedTokenizer('several chat templates', template.length);
   const metadata = new Map<string, GgufValue>();
-  const set = (key: string, value: GgufValue) => metadata.set(`tokenizer.${key}`, value);
-  set('ggml.model', { type: 'string', value: 'gpt2' });
-  set('ggml.pre', { type: 'string', value: rule });
-  set('ggml.tokens', { type: 'array', element: 'string', value: entries });
-  set('ggml.token_type', { type: 'array', element: 'int32', value: types });
-  set('ggml.merges', { type: 'array', element: 'string', value: readMerges(model) });
-  if (bosId !== undefined) set('ggml.bos_token_id', { type: 'uint32', value: bosId });
-  if (eosId !== undefined) set('ggml.eos_token_id', { type: 'uint32', value: eosId });
+  const set: Setter = (key, value) => metadata.set(`tokenizer.${key}`, value);
+  if (isPieceModel(model)) setPieces(set, { json, model, placed });
+  else setWords(set, { json, model, placed });
+  const setId = (key: string, token: unknown) => {
+    const text = tokenText(token);
+    const value = text === undefined ? -1 : placed.entries.indexOf(text);
+    if (value >= 0) set(`ggml.${key}_token_id`, { type: 'uint32', value });
+  };
+  setId('bos', names.bos_token);
+  setId('eos', names.eos_token);
   const value = addsBos(json.post_processor, names);
   set('ggml.add_bos_token', { type: 'bool', value });
   if (typeof template === 'string') set('chat_template', { type: 'string', value: template });
   return metadata;
 }
 
-/** The merges model, if it is byte-level and plain. */
+type Setter = (key: string, value: GgufValue) => void;
+
+type Placed = { readonly entries: readonly string[]; readonly types: Int32Array };
+
+type Parts = { readonly json: JsonObject; readonly model: JsonObject; readonly placed: Placed };
+
+/** Byte-level merges: words by a named rule, merges by rank. */
+function setWords(set: Setter, { json, model, placed }: Parts): void {
+  set('ggml.model', { type: 'string', value: 'gpt2' });
+  set('ggml.pre', { type: 'string', value: wordRule(json, model) });
+  set('ggml.tokens', { type: 'array', element: 'string', value: placed.entries });
+  set('ggml.token_type', { type: 'array', element: 'int32', value: placed.types });
+  set('ggml.merges', { type: 'array', element: 'string', value: readMerges(model) });
+}
+
+/** Pieces of SentencePiece: merges as scores, bytes for the rest, a rule for the space before a text. */
+function setPieces(set: Setter, { json, model, placed }: Parts): void {
+  const { entries } = placed;
+  if (model.ignore_merges === true) throw unsupportedTokenizer('ignore_merges', true);
+  const unknownId = typeof model.unk_token === 'string' ? entries.indexOf(model.unk_token) : -1;
+  const types = placed.types.map((type, id) => {
+    if (id === unknownId) return ENTRY.unknown;
+    return type === ENTRY.normal && BYTE_PIECE.test(entries[id]!) ? ENTRY.byte : type;
+  });
+  const pieces = new Map<string, number>();
+  entries.forEach((entry, id) => {
+    if (types[id] === ENTRY.normal) pieces.set(entry, id);
+  });
+  const prefix = spacePrefix(json, [...pieces.keys()]);
+  const byteCount = types.filter((type) => type === ENTRY.byte).length;
+  if (byteCount !== 256) throw badTokenizer('It needs a piece for every byte.', byteCount);
+  const scores = pieceScores({ count: entries.length, pieces, merges: readMerges(model) });
+  set('ggml.model', { type: 'string', value: 'llama' });
+  set('ggml.pre', { type: 'string', value: 'default' });
+  set('ggml.tokens', { type: 'array', element: 'string', value: entries });
+  set('ggml.token_type', { type: 'array', element: 'int32', value: types });
+  set('ggml.scores', { type: 'array', element: 'float32', value: scores });
+  if (unknownId >= 0) set('ggml.unknown_token_id', { type: 'uint32', value: unknownId });
+  set('ggml.add_space_prefix', { type: 'bool', value: prefix !== 'never' });
+  if (prefix === 'missing' || prefix === 'first') {
+    set('assay.space_prefix', { type: 'string', value: prefix });
+  }
+}
+
+/** The merges model, if it is plain. */
 function checkModel({ model, truncation, padding }: JsonObject): JsonObject {
-  if (!isObject(model)) throw bad('It has no model.');
-  if (model.type !== 'BPE') throw unsupported('the model', model.type);
+  if (!isObject(model)) throw badTokenizer('It has no model.');
+  if (model.type !== 'BPE') throw unsupportedTokenizer('the model', model.type);
   for (const [name, value] of Object.entries({
-    byte_fallback: model.byte_fallback,
     dropout: model.dropout,
     continuing_subword_prefix: model.continuing_subword_prefix,
     end_of_word_suffix: model.end_of_word_suffix,
@@ -82,7 +123,7 @@ function checkModel({ model, truncation, padding }: JsonObject): JsonObject {
     padding,
   })) {
     if (value !== undefined && value !== null && value !== false && value !== '') {
-      throw unsupported(name, value);
+      throw unsupportedTokenizer(name, value);
     }
   }
   return model;
@@ -92,12 +133,12 @@ function wordRule(json: JsonObject, model: JsonObject): string {
   const whole = model.ignore_merges === true ? ['words whole'] : [];
   const steps = [...stepsOf(json.pre_tokenizer).map(describeStep), ...whole].join(', ');
   const rule = WORD_RULES.get(steps);
-  if (rule === undefined) throw unsupported('the rule for words', steps);
+  if (rule === undefined) throw unsupportedTokenizer('the rule for words', steps);
   const { normalizer } = json;
   const isPlain = normalizer === undefined || normalizer === null;
   const isComposed = isObject(normalizer) && normalizer.type === 'NFC';
   if (!isPlain && !(isComposed && NORMALISED_RULES.has(rule))) {
-    throw unsupported('normalizer', JSON.stringify(normalizer));
+    throw unsupportedTokenizer('normalizer', JSON.stringify(normalizer));
   }
   return rule;
 }
@@ -123,16 +164,16 @@ function describeStep(step: unknown): string {
 type Entry = { readonly text: string; readonly id: unknown; readonly type: number };
 
 /** Entries by id with their types: the vocabulary, the added tokens over it, and names for ids without any. */
-function readEntries(model: JsonObject, added: unknown, size: unknown) {
-  if (!isObject(model.vocab)) throw bad('It has no vocabulary.');
+function readEntries(model: JsonObject, added: unknown, size: unknown): Placed {
+  if (!isObject(model.vocab)) throw badTokenizer('It has no vocabulary.');
   const count = checkSize(size);
   const entries: (string | undefined)[] = new Array(count).fill(undefined);
   const types = new Int32Array(count).fill(ENTRY.unused);
   const place = ({ text, id, type }: Entry) => {
     if (typeof id !== 'number' || !Number.isInteger(id) || id < 0 || id >= count) {
-      throw bad('An entry has an id outside of the vocabulary.', text);
+      throw badTokenizer('An entry has an id outside of the vocabulary.', text);
     }
-    if ((entries[id] ?? text) !== text) throw bad('Two entries have one id.', id);
+    if ((entries[id] ?? text) !== text) throw badTokenizer('Two entries have one id.', id);
     entries[id] = text;
     types[id] = type;
   };
@@ -144,9 +185,10 @@ function readEntries(model: JsonObject, added: unknown, size: unknown) {
 /** An added token that stands for exactly its own text. */
 function addedToken(token: unknown): Entry {
   if (!isObject(token) || typeof token.content !== 'string')
-    throw bad('An added token is no text.');
+    throw badTokenizer('An added token is no text.');
   for (const name of ['lstrip', 'rstrip', 'single_word']) {
-    if (token[name] === true) throw unsupported(`${name} of an added token`, token.content);
+    if (token[name] === true)
+      throw unsupportedTokenizer(`${name} of an added token`, token.content);
   }
   const type = token.special === true ? ENTRY.control : ENTRY.userDefined;
   return { text: token.content, id: token.id, type };
@@ -156,16 +198,16 @@ function checkSize(size: unknown): number {
   if (Number.isInteger(size) && (size as number) > 0 && (size as number) <= VOCABULARY_SIZE_MAX) {
     return size as number;
   }
-  throw bad(`config.json must state a vocab_size from 1 to ${VOCABULARY_SIZE_MAX}.`, size);
+  throw badTokenizer(`config.json must state a vocab_size from 1 to ${VOCABULARY_SIZE_MAX}.`, size);
 }
 
 /** `left right` by rank; newer files hold pairs. */
 function readMerges({ merges }: JsonObject): readonly string[] {
-  if (!Array.isArray(merges)) throw bad('It has no merges.');
+  if (!Array.isArray(merges)) throw badTokenizer('It has no merges.');
   return merges.map((merge: unknown) => {
     const text = Array.isArray(merge) && merge.length === 2 ? merge.join(' ') : merge;
     if (typeof text === 'string' && /^[^ ]+ [^ ]+$/.test(text)) return text;
-    throw bad('A merge is not a pair of entries.', text);
+    throw badTokenizer('A merge is not a pair of entries.', text);
   });
 }
 
@@ -179,7 +221,7 @@ function addsBos(processor: unknown, names: JsonObject): boolean {
   const bos = tokenText(names.bos_token);
   if (pieces.length === 1 && pieces[0] === undefined) return false;
   if (pieces.length === 2 && pieces[0] === bos && pieces[1] === undefined) return true;
-  throw unsupported('post_processor', JSON.stringify(pieces));
+  throw unsupportedTokenizer('post_processor', JSON.stringify(pieces));
 }
 
 /** Text of the special token that a template piece adds; undefined for the text itself. */
@@ -199,18 +241,3 @@ function optionalObject(folder: ModelFolder, name: string, bytesMax: number) {
   const code = 'safetensors_bad_tokenizer';
   return source && readObject(source, { what: name, code, bytesMax });
 }
-
-const bad = (message: string, value?: unknown) =>
-  safetensorsError({
-    code: 'safetensors_bad_tokenizer',
-    message: `The tokenizer is refused. ${message}`,
-    value,
-  });
-
-const unsupported = (what: string, value: unknown) =>
-  safetensorsError({
-    code: 'safetensors_unsupported_tokenizer',
-    message: `The tokenizer cannot be mapped because of ${what}.`,
-    value: typeof value === 'string' ? value : JSON.stringify(value),
-    remedy: 'Take the tokenizer from a GGUF file of the same model.',
-  });

@@ -13,7 +13,7 @@ import {
   type TensorToWrite,
   writeGguf,
 } from '@assay/engine';
-import { openModelFile, tinyModelFile } from '@assay/model';
+import { createTokenizer, openModelFile, tinyModelFile } from '@assay/model';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { cachedModel } from '../model-store.js';
 import { addModel, convertModel, inspectModel, verifyModel } from './model.js';
@@ -122,6 +122,31 @@ describe('convertModel', () => {
     expect(printed()).toMatchObject({ lossless: true, modelId: ID });
     await convertModel(json, at('hub/model.safetensors'), at('named.gguf'));
     expect(readFileSync(at('named.gguf')).equals(readFileSync(at('back.gguf')))).toBe(true);
+  });
+
+  it('takes pieces of SentencePiece from a folder', async () => {
+    const url = new URL('../../../../vectors/folder-tokenizer.json', import.meta.url);
+    const { tokenizer, texts, variants, scores } = JSON.parse(readFileSync(url, 'utf8'));
+    const entries = Object.keys(tokenizer.model.vocab);
+    const types = entries.map((_, id) => [2, 3, 3, 4][id] ?? (id < 260 ? 6 : 1));
+    const vocabulary = {
+      kind: 'llama',
+      wordRule: 'default',
+      entries,
+      types,
+      merges: [],
+      scores,
+    } as const;
+    writeFileSync(at('pieces.gguf'), tinyModelFile({ vocabulary }));
+    mkdirSync(at('hub'));
+    await convertModel(json, at('pieces.gguf'), at('hub/model.safetensors'));
+    const { normalizer, pre_tokenizer, plain } = variants['metaspace first'];
+    const files = { ...tokenizer, normalizer, pre_tokenizer };
+    writeFileSync(at('hub/tokenizer.json'), JSON.stringify(files));
+    writeFileSync(at('hub/tokenizer_config.json'), JSON.stringify({ bos_token: '<s>' }));
+    await convertModel(json, at('hub'), at('back.gguf'));
+    const { metadata } = loadGgufModel(readFileSync(at('back.gguf'))).file;
+    expect(texts.map((text: string) => createTokenizer(metadata).encode(text))).toEqual(plain);
   });
 
   it('takes a tokenizer from another file, and needs one', async () => {
