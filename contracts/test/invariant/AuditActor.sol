@@ -53,7 +53,8 @@ contract AuditActor is AuditBase {
             stakeIn += STAKED;
         }
         post();
-        drawWith(blockHash);
+        // No block has hash zero.
+        drawWith(blockHash == 0 ? ROOT : blockHash);
         bool lies = choice % 4 == 3;
         bytes32 truth = ROOT;
         for (uint8 place = 0; place < PLACES; ++place) {

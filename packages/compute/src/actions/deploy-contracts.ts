@@ -52,7 +52,8 @@ const DOLLAR = 1_000_000n;
 /**
  * Of audits that nobody gave other terms. One receipt in twenty is drawn, for three seats, at a tenth of its price each:
  * 1.5 % of what a provider earns, and twice what a re-computation costs where that is a twentieth of serving. Draw,
- * commitments and reveals end before the court's window of two days does; the time to dispute outlasts two clocks; and
+ * commitments and reveals end before the court's window of two days does. Both phases, a day of censorship and two clocks
+ * end within the four days in which earnings wait (`simulation/src/game`). The time to dispute outlasts two clocks, and
  * everything is over before stake that was asked for when the epoch was posted has left.
  */
 export const AUDIT_TERMS: AuditTerms = {
@@ -63,8 +64,8 @@ export const AUDIT_TERMS: AuditTerms = {
   bond: 50n * DOLLAR,
   absencePenalty: DOLLAR,
   drawTime: 86_400,
-  commitTime: 6 * 3_600,
-  revealTime: 6 * 3_600,
+  commitTime: 4 * 3_600,
+  revealTime: 4 * 3_600,
   disputeTime: 4 * 86_400,
 };
 
