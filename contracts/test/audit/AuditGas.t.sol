@@ -44,7 +44,7 @@ contract AuditGasTest is AuditBase {
         dollar.mint(alice, 2 * SEAT_BOND);
         play("take a seat", alice, abi.encodeCall(registry.take, (1)));
         nextBlock();
-        play("leave a seat", alice, abi.encodeCall(registry.giveUp, (1)));
+        play("give a seat up", alice, abi.encodeCall(registry.giveUp, (1)));
         vm.warp(START + 90 days);
         play("withdraw a seat", alice, abi.encodeCall(registry.withdraw, (1)));
     }

@@ -132,6 +132,14 @@ describe('verifiers', () => {
     expect(gainAs('absent')).toBe(-8n * auditFee(DEFAULT_TERMS.price, rules));
   });
 
+  it('that are honest keep their bonds under every attack', () => {
+    for (const { plan } of SCENARIOS) {
+      const { gains } = play(plan, { seed: 1 });
+      for (const { name } of plan.verifiers.filter(({ kind }) => kind === 'honest'))
+        expect(gains.get(name)).toBeGreaterThan(-rules.bond / 2n);
+    }
+  });
+
   it('that are in league with an honest provider are paid like the others', () => {
     expect(gainAs('inLeague')).toBe(gainAs('honest'));
   });
