@@ -9,8 +9,8 @@ import {ICourt} from "./ICourt.sol";
 /// @notice Who re-computes which receipts, what for, and what laziness costs. Nobody judges here: the truth of an audit
 /// is the trace root that the provider signs, unless the court convicts the provider for that job.
 ///
-///     provider posts an epoch (Receipts) ──BEACON_BLOCKS──► anyone draws ──commitTime──► reveal and answer ──revealTime──►
-///     settle what agrees ──disputeTime──► settle what differs
+///     provider posts an epoch (Receipts) ──BEACON_BLOCKS──► anyone draws ──commitTime──► reveal, answer
+///     ──revealTime──► settle what agrees ──disputeTime──► settle what differs
 ///
 /// A draw needs the hash of a block after the epoch was posted, so no provider knows which of its receipts are audited
 /// when it commits itself to them. Every receipt is drawn with the same probability; each drawn one gives `places` to
@@ -24,8 +24,8 @@ import {ICourt} from "./ICourt.sol";
 ///
 /// | at settlement | Right, same root | Right, another root | Wrong | Abstained | silent |
 /// | --- | --- | --- | --- | --- | --- |
-/// | provider answered with a root | fee | pending, forfeited in the end | pending, forfeited in the end | nothing | absent |
-/// | provider kept silent | fee | fee | pending, forfeited in the end | nothing | absent |
+/// | provider answered with a root | fee | pending, then forfeited | pending, then forfeited | nothing | absent |
+/// | provider kept silent | fee | fee | pending, then forfeited | nothing | absent |
 /// | court convicted, provider answered | nothing | fee | fee | nothing | absent |
 /// | court convicted, provider kept silent | nothing | nothing | fee | nothing | absent |
 /// | planted fault under a root | forfeited | nothing | fee | nothing | absent |
@@ -35,8 +35,8 @@ import {ICourt} from "./ICourt.sol";
 /// a fault can be planted in the trace alone.) "Pending" waits `disputeTime` for a conviction. That table is
 /// `vectors/court/audits.json`, which the rules of `packages/compute` and the simulation share.
 ///
-/// The provider pays the fee of each place in every case but a false accusation; where the verifier does not earn it, it
-/// is burned. So a provider gains nothing by keeping verifiers from their work. An absent seat loses as much as the
+/// The provider pays the fee of each place in every case but a false accusation; where the verifier does not earn it,
+/// it is burned. So a provider gains nothing by keeping verifiers from their work. An absent seat loses as much as the
 /// provider pays for it, so a provider that posts receipts which nobody can look at pays for every harm that it does.
 ///
 /// INVARIANT: a verifier that is on time and computes what it says never loses a bond.
@@ -254,8 +254,8 @@ interface IAudits {
     /// @notice Decides which receipts of an epoch are audited, and by which seats. Anyone may call, once.
     function draw(address provider, uint64 epoch) external;
 
-    /// @notice Commits the caller to a report: keccak256(abi.encode(beacon, place, finding, root, holder, salt)). A later
-    /// one replaces it, until commitments close.
+    /// @notice Commits the caller to a report: keccak256(abi.encode(beacon, place, finding, root, holder, salt)). A
+    /// later one replaces it, until commitments close.
     function commit(Place calldata place, bytes32 commitment) external;
 
     /// @notice Shows a report, after commitments closed. `root` is that of the honest trace; it may be zero where the
@@ -276,9 +276,9 @@ interface IAudits {
     /// a block before the one in which the epoch of the receipt is posted.
     function plant(bytes32 commitment) external;
 
-    /// @notice Opens a planted fault of a drawn receipt while reports are revealed. The judges must find the receipt wrong
-    /// under a root that its provider signed; nobody is believed. From then on the court convicts nobody of this job. Half
-    /// of the bonds that are forfeited for it go to the planter.
+    /// @notice Opens a planted fault of a drawn receipt while reports are revealed. The judges must find the receipt
+    /// wrong under a root that its provider signed; nobody is believed. From then on the court convicts nobody of this
+    /// job. Half of the bonds that are forfeited for it go to the planter.
     /// @param consent Of the requester of the job over `hashPlant(jobId, root)`: it knew that its answer is wrong, so
     /// no provider can call a cheat on a stranger planted.
     function openPlant(

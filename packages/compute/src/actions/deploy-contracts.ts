@@ -50,11 +50,11 @@ const rateOf = (fraction: number): number => fraction * 2 ** 32;
 const DOLLAR = 1_000_000n;
 
 /**
- * Of audits that nobody gave other terms. One receipt in twenty is drawn, for three seats, at a tenth of its price each:
- * 1.5 % of what a provider earns, and twice what a re-computation costs where that is a twentieth of serving. Draw,
- * commitments and reveals end before the court's window of two days does. Both phases, a day of censorship and two clocks
- * end within the four days in which earnings wait (`simulation/src/game`). The time to dispute outlasts two clocks, and
- * everything is over before stake that was asked for when the epoch was posted has left.
+ * Of audits that nobody gave other terms. One receipt in twenty is drawn, for three seats, at a tenth of its price
+ * each: 1.5 % of what a provider earns, and twice what a re-computation costs where that is a twentieth of serving.
+ * Draw, commitments and reveals end before the court's window of two days does. Both phases, a day of censorship and
+ * two clocks end within the four days in which earnings wait (`simulation/src/game`). The time to dispute outlasts two
+ * clocks, and everything is over before stake that was asked for when the epoch was posted has left.
  */
 export const AUDIT_TERMS: AuditTerms = {
   rate: Math.floor(rateOf(1 / 20)),
