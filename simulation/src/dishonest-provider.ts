@@ -22,8 +22,12 @@ const [home, rpc, kind, position, port] = process.argv.slice(2) as [
   string,
 ];
 
+/** Honest in all but one: it shows its tokens to no verifier. */
+const WITHHOLD = 'withhold';
+
 /** Faults of tokens happen where they are told to; those that only the demonstration knows, where it has them. */
 async function disguise(): Promise<Disguise> {
+  if (kind === WITHHOLD) return { withholds: true };
   if ((FAULT_KINDS as readonly string[]).includes(kind)) {
     const fault = (kind === 'none' ? { kind } : { kind, position: Number(position) }) as Fault;
     return { wrap: (generate) => withFault(generate, fault) };

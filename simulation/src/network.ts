@@ -141,6 +141,25 @@ export async function startDishonestProvider(
   return { address: line.address, stop: () => endProcess(child, () => child.kill('SIGKILL')) };
 }
 
+/** A verifier on the same chain that takes seats and invents what it should compute. */
+export async function startLazyVerifier(options: {
+  readonly network: Network;
+  readonly home: string;
+  readonly seats: number;
+}): Promise<{ stop: () => Promise<void>; address: string }> {
+  const program = fileURLToPath(
+    new URL('./lazy-verifier.js', import.meta.url.replace('/src/', '/dist/')),
+  );
+  const { network, home, seats } = options;
+  cpSync(join(network.home, 'deployments'), join(home, 'deployments'), { recursive: true });
+  const child = spawn(process.execPath, [program, home, network.rpc, String(seats)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, ASSAY_LOG: 'error' },
+  });
+  const { address } = (await readLine(child)) as unknown as { address: string };
+  return { address, stop: () => endProcess(child, () => child.kill('SIGKILL')) };
+}
+
 /** Time for a gateway to notice an offer, and between two looks. */
 const ONLINE_TIMEOUT_MS = 60_000;
 const ONLINE_INTERVAL_MS = 250;
