@@ -26,7 +26,10 @@ const common = {
   ...(pictures === undefined ? {} : { pictures }),
   log: (line: string) => process.stdout.write(`${line}\n`),
 };
-const network = await startNetwork();
+/** Every receipt is audited, so that a visitor sees one. */
+const AUDIT_TERMS = { rate: 2 ** 32 - 1, commitTime: 15, revealTime: 10 };
+
+const network = await startNetwork({ args: ['--audit-terms', JSON.stringify(AUDIT_TERMS)] });
 try {
   const { steps } = await runConsoleE2e({ url: network.url, ...common });
   await visitWithKey({ network, ...common });

@@ -58,6 +58,7 @@ const STEPS: readonly Step[] = [
   ['stops an answer and shows what it cost', stops],
   ['shows the network as it moves', showsNetwork],
   ['shows a receipt by its id, and says when there is none', showsReceipt],
+  ['shows audits of the network, and of a receipt', showsAudits],
   ['works by keyboard alone', worksByKeyboard],
   ['fits a narrow screen', fitsNarrow],
   ['says when the gateway is away, and comes back', survivesOffline],
@@ -286,6 +287,25 @@ async function showsReceipt({ page, url }: Visit): Promise<void> {
   await page.getByLabel('Receipt id').fill('0x12');
   await page.getByRole('button', { name: 'Show' }).click();
   assert.equal(await page.getByLabel('Receipt id').getAttribute('aria-invalid'), 'true');
+  await page.goto(`${url}/#/`);
+}
+
+/** Receipts are drawn some seconds after they were posted, and reports stay sealed for a while. */
+async function showsAudits({ page, url, pictures }: Visit): Promise<void> {
+  type Answer = { audits: { jobId: string | null; reports: { outcome: string | null }[] }[] };
+  const told = await until(ANSWER_TIMEOUT_MS, 'an audit that is settled', async () => {
+    const { audits } = await readJson<Answer>(page, '/v1/audits');
+    return audits.find(({ reports }) => reports.some(({ outcome }) => outcome === 'paid'));
+  });
+  await page.goto(`${url}/#/network`);
+  const row = page.locator(`.audit-list a[href$="${told.jobId}"]`);
+  await row.waitFor({ timeout: ANSWER_TIMEOUT_MS });
+  await takePictures(page, pictures, 'audits');
+  await row.click();
+  await certificate(page)
+    .getByText(/Audited by \d+ verifiers?: right/)
+    .waitFor();
+  await takePictures(page, pictures, 'audited');
   await page.goto(`${url}/#/`);
 }
 
