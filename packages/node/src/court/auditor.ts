@@ -130,7 +130,8 @@ async function drawWhenReady(desk: Desk, epoch: AuditedEpoch): Promise<void> {
   const { access, log } = desk;
   const { provider, epoch: number, postedBlock } = epoch;
   const beaconBlock = postedBlock + desk.beaconBlocks;
-  if ((await access.read.getBlockNumber()) < beaconBlock) return sealBlock(access);
+  // Nodes that estimate do it in the newest block, which cannot be the one that decides.
+  if ((await access.read.getBlockNumber()) <= beaconBlock) return sealBlock(access);
   try {
     const { audits } = access.deployment.addresses;
     await drawEpoch(access.write, { audits, provider, epoch: number });
