@@ -1,7 +1,7 @@
 /**
  * A verifier with seats: it draws the epochs that were posted, re-computes the receipts that it was drawn for, commits
- * itself, shows what it committed to, and settles. What it is bound to is in the book before the chain hears of it, so a
- * restart at any moment goes on where the last process was.
+ * itself, shows what it committed to, and settles. What it is bound to is in the book before the chain hears of it, so
+ * a restart at any moment goes on where the last process was.
  */
 import { randomBytes } from 'node:crypto';
 import { type AuditTerms, auditDeadlines, drawEpoch } from '@assay/compute';

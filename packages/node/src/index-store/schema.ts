@@ -3,8 +3,8 @@
  *
  * - `cursor`, `checkpoints`: how far the chain was followed; bookkeeping, not part of what is compared.
  * - `blocks`, `logs`, `claims`, `epochs`: one row per thing that happened; cut at a block number.
- * - `offers`, `models`, `channels`, `lanes`, `exits`, `accounts`, `stakes`, `seats`, `draws`, `audits`, `reports`: state
- * folded from `logs`; folded again per subject.
+ * - `offers`, `models`, `channels`, `lanes`, `exits`, `accounts`, `stakes`, `seats`, `draws`, `audits`, `reports`:
+ * state folded from `logs`; folded again per subject.
  * - `money`, `earnings`, `audit_sums`: exact sums over state rows; they follow every change of a row by its difference.
  * - `receipts`, `envelopes`, `usage`: what nodes tell each other off chain; no chain event touches them.
  *

@@ -1,7 +1,7 @@
 /**
- * Exact sums over state rows: `money` per token, `earnings` per receiver and token, `audit_sums` per provider. A sum is linear in the rows, so a
- * change moves it by the difference of what the rows were worth before and after; a rollback is a change like any
- * other.
+ * Exact sums over state rows: `money` per token, `earnings` per receiver and token, `audit_sums` per provider. A sum is
+ * linear in the rows, so a change moves it by the difference of what the rows were worth before and after; a rollback
+ * is a change like any other.
  */
 import { addAmounts, deleteRows, type Row, readRows, upsertRows, type Writer } from './rows.js';
 import type { AuditSumRow, EarningsRow, MoneyRow, ReportRow } from './schema.js';
