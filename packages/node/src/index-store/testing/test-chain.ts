@@ -296,7 +296,7 @@ async function randomCall(chain: TestChain, random: (below: number) => number): 
       args: [BigInt(random(1e6)), bytes32(random(99)), 3n, amount],
     }),
     () => ({ from: payer, to: 'audits', name: 'take', args: [1 + random(2)] }),
-    () => ({ from: payer, to: 'audits', name: 'leave', args: [1 + random(9)] }),
+    () => ({ from: payer, to: 'audits', name: 'giveUp', args: [1 + random(9)] }),
   ];
   return calls[random(calls.length)]!();
 }
