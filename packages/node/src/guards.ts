@@ -3,17 +3,29 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { AssayError } from '@assay/protocol';
 import type { MiddlewareHandler } from 'hono';
 
+/** Headers that a guard reads, by lower-case name, as Node has them. */
+export type GuardedHeaders = {
+  readonly host?: string | undefined;
+  readonly authorization?: string | undefined;
+};
+
+/** Who is let in everywhere; whoever is not may still read the page's files, or learns why from the middleware. */
+export type Admits = (headers: GuardedHeaders) => boolean;
+
+export type Guard = { readonly admits: Admits; readonly middleware: MiddlewareHandler };
+
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i;
 
 export const isLoopbackHost = (host: string): boolean => LOOPBACK.test(host) || host === '::1';
+
+const isLoopbackRequest: Admits = ({ host = '' }) => LOOPBACK.test(host);
 
 /**
  * Refuses requests whose Host is not a loopback name: a foreign page whose DNS name was rebound to 127.0.0.1 would
  * otherwise spend the owner's money.
  */
 export const loopbackOnly: MiddlewareHandler = async (context, next) => {
-  const host = context.req.header('host') ?? '';
-  if (!LOOPBACK.test(host)) {
+  if (!isLoopbackRequest(context.req.header())) {
     return context.json(
       {
         error: {
@@ -41,12 +53,18 @@ const PAGE_FILE = /^\/(assets\/[\w.-]+|[\w-]+\.(html|svg|png|ico))?$/;
 const isPageFile = ({ method, path }: { method: string; path: string }): boolean =>
   (method === 'GET' || method === 'HEAD') && PAGE_FILE.test(path);
 
-/** Refuses requests without `Authorization: Bearer KEY`, but for the page's files; compares in constant time. */
-export function requireApiKey(key: string): MiddlewareHandler {
+/** Compares in constant time. */
+function hasKey(key: string): Admits {
   const expected = digest(key);
+  return ({ authorization = '' }) =>
+    timingSafeEqual(digest(authorization.replace(/^Bearer /i, '')), expected);
+}
+
+/** Refuses requests without `Authorization: Bearer KEY`, but for the page's files. */
+export function requireApiKey(key: string): MiddlewareHandler {
+  const admits = hasKey(key);
   return async (context, next) => {
-    const given = context.req.header('authorization')?.replace(/^Bearer /i, '') ?? '';
-    if (timingSafeEqual(digest(given), expected) || isPageFile(context.req)) return next();
+    if (admits(context.req.header()) || isPageFile(context.req)) return next();
     context.header('www-authenticate', 'Bearer');
     return context.json(
       {
@@ -63,9 +81,9 @@ export function requireApiKey(key: string): MiddlewareHandler {
 }
 
 /** The guard for a listen address; refuses to open money to a network without a key. */
-export function guardFor(host: string, apiKey: string | undefined): MiddlewareHandler | undefined {
-  if (apiKey !== undefined) return requireApiKey(apiKey);
-  if (isLoopbackHost(host)) return loopbackOnly;
+export function guardFor(host: string, apiKey: string | undefined): Guard {
+  if (apiKey !== undefined) return { admits: hasKey(apiKey), middleware: requireApiKey(apiKey) };
+  if (isLoopbackHost(host)) return { admits: isLoopbackRequest, middleware: loopbackOnly };
   throw new AssayError({
     code: 'api_key_required',
     fault: 'user',

@@ -1,5 +1,5 @@
 /** Opens a port for a role: loopback unless told otherwise, and the next free port when the wanted one is taken. */
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { AssayError } from '@assay/protocol';
 import { getRequestListener } from '@hono/node-server';
@@ -21,17 +21,25 @@ export type Listening = {
   readonly close: () => Promise<void>;
 };
 
+/** Answers a request itself, or leaves it to the app by returning false. */
+export type Shortcut = (incoming: IncomingMessage, outgoing: ServerResponse) => boolean;
+
 export type ListenOptions = {
   readonly app: { readonly fetch: Parameters<typeof getRequestListener>[0] };
   readonly host?: string;
   readonly port: number;
+  /** Asked before the app. */
+  readonly shortcut?: Shortcut;
   /** Takes over a connection whose client asks for another protocol; it is cut when the server closes. */
   readonly onUpgrade?: (request: IncomingMessage, socket: Socket, head: Buffer) => void;
 };
 
 export async function listen(options: ListenOptions): Promise<Listening> {
-  const { app, host = '127.0.0.1', port, onUpgrade } = options;
-  const server = createServer(getRequestListener(app.fetch));
+  const { app, host = '127.0.0.1', port, shortcut, onUpgrade } = options;
+  const answer = getRequestListener(app.fetch);
+  const server = createServer((incoming, outgoing) => {
+    if (shortcut?.(incoming, outgoing) !== true) void answer(incoming, outgoing);
+  });
   const upgraded = new Set<Socket>();
   if (onUpgrade !== undefined)
     server.on('upgrade', (request, socket: Socket, head) => {

@@ -35,7 +35,15 @@ import {
 } from '@assay/protocol';
 import * as errors from '../errors.js';
 import { assertReceipt, assertStatement, outputOf, streamHeadOf } from '../evidence.js';
-import { applyVoucher, completeJob, dropJob, type Lane, nextVoucher, startJob } from '../lane.js';
+import {
+  applyVoucher,
+  completeJob,
+  dropJob,
+  type Lane,
+  newLane,
+  nextVoucher,
+  startJob,
+} from '../lane.js';
 import type { CheckSignature } from '../signature.js';
 import type { Market, Offer, Signer } from '../types.js';
 
@@ -67,6 +75,9 @@ export type Payment = {
   readonly voucher: SignedLaneVoucher;
 };
 
+/** A receipt whose last voucher is not signed yet. */
+export type KeptReceipt = { readonly envelope: ReceiptEnvelope; readonly endpoint: string };
+
 export type PaidHead = { readonly count: number; readonly head: Hex };
 
 /** Durable memory; see `ProviderStore`. */
@@ -76,7 +87,11 @@ export type RequesterStore = {
   readonly loadVoucher: (channelId: Hex, lane: number) => SignedLaneVoucher | undefined;
   /** Lane, voucher and the job that it pays for change together, or not at all. */
   readonly payIncrement: (lane: Lane, voucher: SignedLaneVoucher, open: UnsettledJob) => void;
-  /** Receipt, lane and the voucher that is still to be delivered: one transaction. */
+  /** Keeps a receipt before its answer is shown; {@link RequesterStore.finishJob} books it soon after. */
+  readonly keepReceipt: (kept: KeptReceipt) => void;
+  /** Receipts that were kept and not booked: an earlier process ended in between. */
+  readonly unbookedReceipts: () => readonly KeptReceipt[];
+  /** Lane, the voucher that is still to be delivered, and the receipt, kept or not: one transaction. */
   readonly finishJob: (envelope: ReceiptEnvelope, lane: Lane, payment: Payment) => void;
   /** At most one per lane: vouchers are cumulative, so a later one takes the place of an earlier. */
   readonly undelivered: () => readonly Payment[];
@@ -97,7 +112,9 @@ export type RequesterContext = {
    * own.
    */
   readonly defer: (task: () => Promise<void>) => void;
-  /** Jobs whose stream is under way; nobody else settles them. */
+  /** Runs a task as soon as what can be shown now has left: paying the rest of a job delays no answer. */
+  readonly soon: (task: () => void) => void;
+  /** Jobs whose stream is under way, or that are not booked yet; nobody else settles them. */
   readonly active: Set<Hex>;
 };
 
@@ -105,8 +122,10 @@ export type Purchase = {
   readonly offer: Offer;
   readonly peer: ProviderPeer;
   readonly channel: ChannelConfig;
-  /** An idle lane of the channel that nobody else uses meanwhile. */
+  /** An idle lane of the channel that nobody else uses until {@link Purchase.onLaneFree}. */
   readonly lane: Lane;
+  /** Called once, after the stream is over: the lane is stored as the job left it. */
+  readonly onLaneFree?: () => void;
   readonly inputTokens: readonly number[];
   readonly outputCountMax: number;
   readonly sampler: Sampler;
@@ -170,6 +189,8 @@ type RunningPurchase = SignedJob & {
   readonly heads: PaidHead[];
   /** Payments under way, in order; rejects when one fails. */
   payments: Promise<void>;
+  /** The booking of the receipt, once there is one. */
+  booking?: Promise<void>;
 };
 
 /**
@@ -207,8 +228,14 @@ export async function* runPurchase(
     if (!complete) throw errors.streamBroken();
   } finally {
     purchase.signal.removeEventListener('abort', cancel);
-    if (!complete) await abandon(context, running);
-    context.active.delete(signed.jobId);
+    if (running.booking === undefined) await abandon(context, running);
+    const free = (): void => {
+      context.active.delete(signed.jobId);
+      purchase.onLaneFree?.();
+    };
+    // A receipt that cannot be booked keeps its lane and its job taken: the next process books it.
+    if (running.booking === undefined) free();
+    else running.booking.then(free, () => {});
   }
 }
 
@@ -312,12 +339,34 @@ async function settle(
     ...(running.details.length === 0 ? {} : { detail: toHex(concat(running.details)) }),
   };
   await assertStatement(envelope, context.isSignedBy);
+  context.store.keepReceipt({ envelope, endpoint: running.endpoint });
+  running.booking = new Promise((resolve, reject) =>
+    context.soon(() => void book(context, running, envelope).then(resolve, reject)),
+  );
+  return envelope;
+}
+
+/** Pays what the receipt says, and has the voucher delivered. */
+async function book(
+  context: RequesterContext,
+  running: RunningPurchase,
+  envelope: ReceiptEnvelope,
+): Promise<void> {
   const { endpoint, lane } = running;
   const payment = await payReceipt(context, { lane, envelope, endpoint });
   // Not lost when it fails: it stays undelivered in the store, and travels with the next job on this lane too.
   const hand = (): Promise<void> => deliver(context, running.peer, payment).catch(() => {});
   running.payments.then(() => context.defer(hand)).catch(() => {});
-  return envelope;
+}
+
+/** Books the receipts that an earlier process kept and had no time to book. Call it once, before anything is bought. */
+export async function bookKeptReceipts(context: RequesterContext): Promise<void> {
+  for (const { envelope, endpoint } of context.store.unbookedReceipts()) {
+    const { channelId: channel, lane: number } = envelope.job;
+    const stored = context.store.loadLane(channel, number) ?? newLane(channel, number);
+    const lane = stored.status === 'running' ? stored : startJob(stored);
+    await payReceipt(context, { lane, envelope, endpoint });
+  }
 }
 
 type Settlement = {

@@ -36,6 +36,8 @@ import {
   streamJob,
 } from './provider.js';
 import {
+  bookKeptReceipts,
+  deliver,
   type ProviderPeer,
   type Purchase,
   type RequesterContext,
@@ -178,6 +180,7 @@ beforeEach(() => {
     nowMs: () => nowMs,
     active: new Set(),
     defer: (task) => void task(),
+    soon: (task) => task(),
     randomBytes32: () => toHex(keccak(Uint8Array.of(9, nonce++ & 255, (nonce >> 8) & 255))),
   };
 });
@@ -194,6 +197,45 @@ describe('a job', () => {
     expect(serving.store.loadLane(channelKey, 0)).toEqual(lane);
     expect(serving.store.loadVoucher(channelKey, 0)?.voucher.maxClaimableAmount).toBe(lane.paid);
   });
+
+  it('keeps its receipt before it is shown, and is paid and gives its lane back after that', async () => {
+    const serving = provider(counting(5));
+    const soon: (() => void)[] = [];
+    let free = 0;
+    requester = { ...requester, soon: (task) => void soon.push(task) };
+    const peer = peerOf(serving);
+    const { envelope } = await buy(purchase(peer, { onLaneFree: () => free++ }));
+    expect(store.unbookedReceipts()).toEqual([{ envelope, endpoint: offer.endpoint }]);
+    expect([store.receipts.length, soon.length, free, requester.active.size]).toEqual([0, 1, 0, 1]);
+    expect(serving.store.loadLane(channelKey, 0)!.status).toBe('owing');
+    soon[0]!();
+    await expect.poll(() => serving.store.loadLane(channelKey, 0)!.status).toBe('idle');
+    expect(store.unbookedReceipts()).toEqual([]);
+    expect([store.receipts.length, free, requester.active.size]).toEqual([1, 1, 0]);
+    expect(serving.store.loadLane(channelKey, 0)).toEqual(store.loadLane(channelKey, 0));
+  });
+
+  it.each([5, 70])(
+    'of %i tokens is booked by the next process if this one ends first',
+    async (length) => {
+      const serving = provider(counting(length));
+      const peer = peerOf(serving);
+      requester = { ...requester, soon: () => {} };
+      await buy(purchase(peer));
+      // The same as after a restart: nothing is under way.
+      requester = { ...requester, active: new Set() };
+      await bookKeptReceipts(requester);
+      await bookKeptReceipts(requester);
+      expect(store.receipts).toHaveLength(1);
+      for (const payment of store.undelivered()) await deliver(requester, peer, payment);
+      expect(store.loadLane(channelKey, 0)).toMatchObject({
+        status: 'idle',
+        paid: jobPriceUp(offer, 5, length),
+      });
+      expect(serving.store.loadLane(channelKey, 0)).toEqual(store.loadLane(channelKey, 0));
+      expect(store.unsettledJobs()).toEqual([]);
+    },
+  );
 
   it('follows another on the same lane, cumulatively', async () => {
     const peer = peerOf(provider(counting(40)));

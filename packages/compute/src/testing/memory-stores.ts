@@ -2,7 +2,7 @@
 import type { Hex, ReceiptEnvelope, SignedLaneVoucher } from '@assay/protocol';
 import type { Lane } from '../lane.js';
 import type { OpenJob, ProviderStore } from '../serve/provider.js';
-import type { Payment, RequesterStore, UnsettledJob } from '../serve/requester.js';
+import type { KeptReceipt, Payment, RequesterStore, UnsettledJob } from '../serve/requester.js';
 
 const key = (channelId: Hex, lane: number): string => `${channelId}/${lane}`;
 
@@ -41,6 +41,7 @@ export function memoryRequesterStore(): RequesterStore & { receipts: ReceiptEnve
   const unsettled = new Map<Hex, UnsettledJob>();
   const undelivered = new Map<string, Payment>();
   const receipts: ReceiptEnvelope[] = [];
+  const kept = new Map<Hex, KeptReceipt>();
   const put = (lane: Lane): void => void lanes.set(key(lane.channelId, lane.lane), lane);
   return {
     receipts,
@@ -53,7 +54,10 @@ export function memoryRequesterStore(): RequesterStore & { receipts: ReceiptEnve
       unsettled.set(open.jobId, open);
     },
     saveUnsettled: (open) => void unsettled.set(open.jobId, open),
+    keepReceipt: (receipt) => void kept.set(receipt.envelope.jobId, receipt),
+    unbookedReceipts: () => [...kept.values()],
     finishJob: (envelope, lane, payment) => {
+      kept.delete(envelope.jobId);
       put(lane);
       vouchers.set(key(lane.channelId, lane.lane), payment.voucher);
       undelivered.set(key(lane.channelId, lane.lane), payment);

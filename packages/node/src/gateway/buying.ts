@@ -25,13 +25,13 @@ import {
 import type { Logger } from '../log.js';
 import { providerPeer } from '../peers/provider-peer.js';
 import type { ModelCatalog, OpenedModel } from './model-catalog.js';
-import type { HeldLane, Wallet } from './wallet.js';
+import type { Wallet } from './wallet.js';
 
 export type BuyingOptions = {
   readonly requester: RequesterContext;
   readonly wallet: Wallet;
   readonly catalog: ModelCatalog;
-  /** Called with every receipt, booked and paid. */
+  /** Called with every receipt, which is kept by then; it is booked and paid soon after. */
   readonly onReceipt: (envelope: ReceiptEnvelope) => void;
   readonly onProviderFailed: (provider: Hex) => void;
   readonly log: Logger;
@@ -50,7 +50,6 @@ export type Wanted = {
 /** A job under way. */
 export type Bought = {
   readonly offer: Offer;
-  readonly held: HeldLane;
   readonly signed: SignedJob;
   readonly events: AsyncGenerator<PurchaseEvent, void>;
   /** Ends the job after what has arrived. */
@@ -113,9 +112,10 @@ async function start(
       sampler: { ...sampler, controls: hashControls(bytes) },
       ...(bytes.length === 0 ? {} : { controls: toHex(bytes) }),
       signal: stop.signal,
+      onLaneFree: held.release,
     };
     const signed = await signJob(options.requester, purchase);
-    return { offer, held, signed, stop, events: runPurchase(options.requester, purchase, signed) };
+    return { offer, signed, stop, events: runPurchase(options.requester, purchase, signed) };
   } catch (error) {
     held.release();
     throw error;
@@ -125,21 +125,15 @@ async function start(
 /** The job ended with a receipt; one for a part that nobody asked to stop is the provider's failure. */
 export function settleBought(
   options: BuyingOptions,
-  { held, stop }: Bought,
+  { stop }: Bought,
   envelope: ReceiptEnvelope,
 ): void {
-  held.release();
   options.onReceipt(envelope);
   if (envelope.receipt.finish === FINISH.cancelled && !stop.signal.aborted) throw providerStopped();
 }
 
 /** The job ended with an error; not the provider's failure if we had told it to stop. */
-export function giveUp(
-  options: BuyingOptions,
-  { held, offer, stop }: Bought,
-  error: unknown,
-): void {
-  held.release();
+export function giveUp(options: BuyingOptions, { offer, stop }: Bought, error: unknown): void {
   const isPeers = error instanceof AssayError && error.fault === 'peer';
   if (isPeers && !stop.signal.aborted) options.onProviderFailed(offer.provider);
 }

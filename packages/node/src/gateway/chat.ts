@@ -1,5 +1,6 @@
 /** `POST /v1/chat/completions`: text in, tokens bought from a provider, text out as it arrives, receipts with it. */
 import { randomBytes } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { tauFromTemperature } from '@assay/engine';
 import {
   AssayError,
@@ -11,9 +12,6 @@ import {
   type Sampler,
   toHex,
 } from '@assay/protocol';
-import type { HttpBindings } from '@hono/node-server';
-import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
-import type { Context } from 'hono';
 import { gatherWrites } from '../gathered-writes.js';
 import { readIncomingJson } from '../http-errors.js';
 import {
@@ -32,7 +30,7 @@ import { ANSWER_TOKENS_DEFAULT, type ChatRequest, parseChatRequest } from './cha
 import * as shape from './chat-response.js';
 import { checkWanted } from './check-wanted.js';
 import type { OpenedModel } from './model-catalog.js';
-import { notJson, openAiError, ParameterError, respondOpenAiError } from './openai-errors.js';
+import { notJson, openAiError, ParameterError, sendOpenAiError } from './openai-errors.js';
 import { type StopFilter, stopFilter } from './stop-strings.js';
 
 /** A conversation of text; far above any context length here, far below what hurts to parse. */
@@ -47,9 +45,6 @@ export type ChatOptions = BuyingOptions & {
   /** Answers under way at once; more are told to come back. */
   readonly parallelMax: number;
 };
-
-/** Node's response: an answer goes to it without the objects of the web in between. */
-type Outgoing = HttpBindings['outgoing'];
 
 /** Text that may be shown, and what its tokens are worth. */
 type Piece = { readonly text: string; readonly logprobs: readonly TokenLogprob[] };
@@ -68,9 +63,12 @@ type Answers = {
   readonly answers: readonly Answer[];
 };
 
-export function chatHandler(options: ChatOptions): (context: Context) => Promise<Response> {
+/** Answers a request on Node's own objects; never throws. */
+export type ChatHandler = (incoming: IncomingMessage, outgoing: ServerResponse) => Promise<void>;
+
+export function chatHandler(options: ChatOptions): ChatHandler {
   let underWay = 0;
-  return async (context) => {
+  return async (incoming, outgoing) => {
     let taken = 0;
     const take = (count: number): void => {
       if (underWay + count > options.parallelMax) throw queueFull(underWay);
@@ -83,23 +81,22 @@ export function chatHandler(options: ChatOptions): (context: Context) => Promise
     };
     try {
       take(1);
-      const { incoming, outgoing } = context.env as HttpBindings;
       const request = parseChatRequest(await readIncomingJson(incoming, CHAT_BODY));
       take(request.choiceCount - 1);
       const answers = await startAnswers(options, request, signalOfLeaving(outgoing));
       if (request.stream) void streamAnswers(options, outgoing, answers).finally(done);
       else await plainAnswers(options, outgoing, answers).finally(done);
-      return RESPONSE_ALREADY_SENT;
     } catch (error) {
       done();
       logUnexpected(options.log, error);
-      return respondOpenAiError(context, error);
+      incoming.resume();
+      sendOpenAiError(outgoing, error);
     }
   };
 }
 
 /** Fires when the client goes before its answer is complete. */
-function signalOfLeaving(outgoing: Outgoing): AbortSignal {
+function signalOfLeaving(outgoing: ServerResponse): AbortSignal {
   const left = new AbortController();
   outgoing.once('close', () => {
     if (!outgoing.writableFinished) left.abort();
@@ -302,7 +299,11 @@ function answerHeaders({ head, request, answers }: Answers): Record<string, stri
   };
 }
 
-async function plainAnswers(options: ChatOptions, outgoing: Outgoing, all: Answers): Promise<void> {
+async function plainAnswers(
+  options: ChatOptions,
+  outgoing: ServerResponse,
+  all: Answers,
+): Promise<void> {
   const { head, request } = all;
   const choices = await Promise.all(
     all.answers.map(async (answer): Promise<shape.Choice> => {
@@ -329,7 +330,7 @@ const hasLogprobs = ({ controls }: ChatRequest): boolean => controls.topLogprobs
 /** Never throws: after the first byte a failure is a frame of its own. */
 async function streamAnswers(
   options: ChatOptions,
-  outgoing: Outgoing,
+  outgoing: ServerResponse,
   all: Answers,
 ): Promise<void> {
   const { head, request, answers } = all;

@@ -1,4 +1,5 @@
 /** Errors in the shape OpenAI clients read: `{error: {message, type, param, code}}`, all four keys always there. */
+import type { ServerResponse } from 'node:http';
 import { AssayError } from '@assay/protocol';
 import type { Context } from 'hono';
 import { discardBody, httpStatus, RETRY_AFTER_SECONDS } from '../http-errors.js';
@@ -87,11 +88,32 @@ export function openAiError(error: unknown): OpenAiError {
   };
 }
 
-/** Answers with the error. 429 says when to try again. */
+/** Status and headers of an answer with the error. 429 says when to try again. */
+function headOf(error: unknown): { status: number; headers: Readonly<Record<string, string>> } {
+  if (!(error instanceof AssayError)) return { status: 500, headers: {} };
+  const isFull = error.code === 'queue_full';
+  return {
+    status: statusOf(error),
+    headers: isFull ? { 'retry-after': String(RETRY_AFTER_SECONDS) } : {},
+  };
+}
+
+/** Answers with the error. */
 export function respondOpenAiError(context: Context, error: unknown): Response {
   discardBody(context);
-  const body = openAiError(error);
-  if (!(error instanceof AssayError)) return context.json(body, 500);
-  if (error.code === 'queue_full') context.header('retry-after', String(RETRY_AFTER_SECONDS));
-  return context.json(body, statusOf(error) as 400);
+  const { status, headers } = headOf(error);
+  return context.json(openAiError(error), status as 400, headers);
+}
+
+/** As {@link respondOpenAiError}, on Node's own response; nothing was sent on it yet. */
+export function sendOpenAiError(outgoing: ServerResponse, error: unknown): void {
+  if (outgoing.headersSent || outgoing.destroyed) return;
+  const { status, headers } = headOf(error);
+  const body = JSON.stringify(openAiError(error));
+  outgoing.writeHead(status, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(body),
+    ...headers,
+  });
+  outgoing.end(body);
 }

@@ -1,10 +1,15 @@
 /** The gateway's addresses: OpenAI's, the receipts, the network, the page. */
 import { AssayError, encodeJson, type Hex, isHexOf } from '@assay/protocol';
-import { Hono, type MiddlewareHandler } from 'hono';
+import type { HttpBindings } from '@hono/node-server';
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
+import { type Context, Hono } from 'hono';
+import type { Guard } from '../guards.js';
 import { readRequestText } from '../http-errors.js';
+import type { Shortcut } from '../listen.js';
 import type { Logger } from '../log.js';
 import { fileResponse } from '../roles/provider-http.js';
 import type { AuditView } from './audit-view.js';
+import type { ChatHandler } from './chat.js';
 import type { DisputeView } from './dispute-view.js';
 import type { Live } from './live.js';
 import type { ListedModel, ModelCatalog } from './model-catalog.js';
@@ -14,9 +19,9 @@ import { pageApp } from './page.js';
 import type { ReceiptBook } from './receipt-book.js';
 
 export type RoutesOptions = {
-  readonly guard: MiddlewareHandler | undefined;
-  readonly chat: (context: Parameters<MiddlewareHandler>[0]) => Promise<Response>;
-  readonly embeddings: RoutesOptions['chat'];
+  readonly guard: Guard;
+  readonly chat: ChatHandler;
+  readonly embeddings: (context: Context) => Promise<Response>;
   readonly catalog: ModelCatalog;
   readonly receipts: ReceiptBook;
   readonly network: NetworkView;
@@ -45,14 +50,33 @@ export function gatewayApp(options: RoutesOptions): Hono {
     return respondOpenAiError(context, error);
   });
   app.notFound((context) => respondOpenAiError(context, noSuchAddress(context.req.path)));
-  if (options.guard) app.use('*', options.guard);
-  app.post('/v1/chat/completions', options.chat);
+  app.use('*', options.guard.middleware);
+  app.post(CHAT_PATH, async (context) => {
+    const { incoming, outgoing } = context.env as HttpBindings;
+    await options.chat(incoming, outgoing);
+    return RESPONSE_ALREADY_SENT;
+  });
   app.post('/v1/embeddings', options.embeddings);
   addModelRoutes(app, options);
   addReceiptRoutes(app, options);
   addNetworkRoutes(app, options);
   app.route('/', pageApp());
   return app;
+}
+
+const CHAT_PATH = '/v1/chat/completions';
+
+/**
+ * Takes the one request that has to be fast past the router and the objects of the web: true if it did. Everything that
+ * could be refused for who asks, or is written another way, is left to {@link gatewayApp}.
+ */
+export function chatShortcut({ guard, chat }: Pick<RoutesOptions, 'guard' | 'chat'>): Shortcut {
+  return (incoming, outgoing) => {
+    const { method, url, headers } = incoming;
+    if (method !== 'POST' || url !== CHAT_PATH || !guard.admits(headers)) return false;
+    void chat(incoming, outgoing);
+    return true;
+  };
 }
 
 const noSuchAddress = (path: string): ParameterError =>

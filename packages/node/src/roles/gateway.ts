@@ -4,10 +4,9 @@
  */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import type { RequesterContext, Signer } from '@assay/compute';
+import { bookKeptReceipts, type RequesterContext, type Signer } from '@assay/compute';
 import { encodePlainText, openTokenizerOnly, tokenMasks } from '@assay/model';
 import { type Hex, toHex } from '@assay/protocol';
-import type { Hono, MiddlewareHandler } from 'hono';
 import { LOCAL_CHAIN_ID } from '../chain/index.js';
 import {
   type ChainAccess,
@@ -27,9 +26,9 @@ import { type MarketView, openMarketView } from '../gateway/market-view.js';
 import { createCatalog, type ModelCatalog, type OpenedModel } from '../gateway/model-catalog.js';
 import { createNetworkView } from '../gateway/network-view.js';
 import { openReceiptBook, type ReceiptBook } from '../gateway/receipt-book.js';
-import { gatewayApp } from '../gateway/routes.js';
+import { chatShortcut, gatewayApp } from '../gateway/routes.js';
 import { createWallet } from '../gateway/wallet.js';
-import { guardFor } from '../guards.js';
+import { type Guard, guardFor } from '../guards.js';
 import { loadKey, openHome, roleFolder } from '../home.js';
 import {
   type Follower,
@@ -37,7 +36,7 @@ import {
   type IndexStore,
   openIndexStore,
 } from '../index-store/index.js';
-import { listen } from '../listen.js';
+import { type ListenOptions, listen } from '../listen.js';
 import { createLog, type Logger } from '../log.js';
 import { fetchModel } from '../model-store.js';
 import { isSignedBy } from '../signatures.js';
@@ -75,6 +74,7 @@ export async function startGateway(options: GatewayRoleOptions, log: Logger): Pr
   const live = createLive();
   const { store, follower, market } = await openIndex({ options, access, folder, log, live });
   const requester = requesterOf(access, signer, ledger);
+  await bookKeptReceipts(requester);
   const receipts = openReceiptBook({
     store,
     ledger,
@@ -98,8 +98,8 @@ export async function startGateway(options: GatewayRoleOptions, log: Logger): Pr
     receipts,
   };
   const shown = { url: '', address: account.address };
-  const app = appOf({ ...parts, guard, shown, useFaucet });
-  const server = await listen({ app, host: options.host, port: options.port });
+  const served = appOf({ ...parts, guard, shown, useFaucet });
+  const server = await listen({ ...served, host: options.host, port: options.port });
   shown.url = server.url;
   return {
     ready: { ready: 'gateway', url: server.url, moved: server.moved, address: account.address },
@@ -129,7 +129,7 @@ type GatewayParts = {
 };
 
 type AppParts = GatewayParts & {
-  readonly guard: MiddlewareHandler | undefined;
+  readonly guard: Guard;
   /** The address is known once the port is bound. */
   readonly shown: { readonly url: string; readonly address: Hex };
   readonly useFaucet: boolean;
@@ -151,9 +151,11 @@ const requesterOf = (
   randomBytes32: () => toHex(randomBytes(32)),
   active: new Set(),
   defer: (task) => void setTimeout(task, VOUCHER_DELAY_MS).unref(),
+  soon: (task) => void setImmediate(task),
 });
 
-function appOf(parts: AppParts): Hono {
+/** What the gateway serves. */
+function appOf(parts: AppParts): Pick<ListenOptions, 'app' | 'shortcut'> {
   const { options, access, home, log, ledger, live, store, market, requester, receipts } = parts;
   const { chainId } = access.market;
   const catalog = catalogOf(home, market);
@@ -192,7 +194,7 @@ function appOf(parts: AppParts): Hono {
     fetchModel(home, modelId, endpointsOf(modelId));
   warmUp(catalog, log);
   const { guard } = parts;
-  return gatewayApp({
+  const app = gatewayApp({
     guard,
     chat,
     embeddings,
@@ -205,6 +207,7 @@ function appOf(parts: AppParts): Hono {
     modelPath,
     log,
   });
+  return { app, shortcut: chatShortcut({ guard, chat }) };
 }
 
 type IndexParts = {

@@ -119,6 +119,7 @@ beforeEach(async () => {
     nowMs: Date.now,
     active: new Set(),
     defer: () => {},
+    soon: (task) => task(),
     randomBytes32: () => keyOf(100 + salt++),
   };
   server = await serve({ upgrades: true });

@@ -1,5 +1,5 @@
 /** Durable memory of a gateway as a payer: lanes, last vouchers, jobs that broke off after payments. */
-import type { Payment, RequesterStore, UnsettledJob } from '@assay/compute';
+import type { KeptReceipt, Payment, RequesterStore, UnsettledJob } from '@assay/compute';
 import { decodeJson, encodeJson, type Hex, type ReceiptEnvelope } from '@assay/protocol';
 import { closeDatabase, openDatabase, recordTable } from './database.js';
 import { laneTable } from './lane-table.js';
@@ -7,7 +7,7 @@ import { laneTable } from './lane-table.js';
 export type RequesterLedger = RequesterStore & {
   /** Spent or promised on the lanes of a channel. */
   readonly committed: (channelId: Hex) => bigint;
-  /** Receipts booked but not yet handed to the index; see {@link RequesterLedger.forwarded}. */
+  /** Receipts not yet handed to the index; see {@link RequesterLedger.forwarded}. */
   readonly unforwarded: () => readonly ReceiptEnvelope[];
   readonly forwarded: (jobIds: readonly Hex[]) => void;
   readonly readNote: (name: string) => string | undefined;
@@ -39,14 +39,17 @@ export function openRequesterStore(path: string): RequesterLedger {
       });
       unsettled.add(open.jobId);
     },
+    keepReceipt: outbox.keep,
+    unbookedReceipts: outbox.unbooked,
     finishJob: (envelope, lane, payment) => {
       const { jobId } = envelope;
       lanes.commit(() => {
         lanes.put(lane, payment.voucher);
         payments.put(laneKey(payment), payment);
         if (unsettled.has(jobId)) unsettledJobs.remove(jobId);
-        outbox.add(envelope);
+        outbox.book(envelope, payment.endpoint);
       });
+      outbox.booked(jobId);
       unsettled.delete(jobId);
       undelivered.set(laneKey(payment), payment);
     },
@@ -72,29 +75,64 @@ export function openRequesterStore(path: string): RequesterLedger {
 }
 
 type Outbox = {
-  readonly add: (envelope: ReceiptEnvelope) => void;
+  /** Durable at once; not booked. */
+  readonly keep: (kept: KeptReceipt) => void;
+  /** Marks a kept receipt as booked, or adds it as such. Call {@link Outbox.booked} once that is committed. */
+  readonly book: (envelope: ReceiptEnvelope, endpoint: string) => void;
+  readonly booked: (jobId: Hex) => void;
+  readonly unbooked: () => readonly KeptReceipt[];
   readonly all: () => readonly ReceiptEnvelope[];
+  /** Removes those of the receipts that are booked. */
   readonly remove: (jobIds: readonly Hex[]) => void;
 };
+
+type OutboxRow = { readonly endpoint: string; readonly body: string };
 
 /** Receipts in the order in which they came, so that a new one always goes to the page that was written last. */
 function openOutbox(database: ReturnType<typeof openDatabase>): Outbox {
   database.exec(
-    `CREATE TABLE IF NOT EXISTS outbox_log (
-       sequence INTEGER PRIMARY KEY, job_id TEXT NOT NULL, body TEXT NOT NULL
+    `CREATE TABLE IF NOT EXISTS receipt_outbox (
+       sequence INTEGER PRIMARY KEY, job_id TEXT NOT NULL, endpoint TEXT NOT NULL, booked INTEGER NOT NULL,
+       body TEXT NOT NULL
      )`,
   );
-  const add = database.prepare('INSERT INTO outbox_log (job_id, body) VALUES (?, ?)');
-  const all = database.prepare('SELECT body FROM outbox_log ORDER BY sequence');
+  const add = database.prepare(
+    'INSERT INTO receipt_outbox (job_id, endpoint, booked, body) VALUES (?, ?, ?, ?)',
+  );
+  const mark = database.prepare('UPDATE receipt_outbox SET booked = 1 WHERE sequence = ?');
+  const all = database.prepare('SELECT endpoint, body FROM receipt_outbox ORDER BY sequence');
+  const unbooked = database.prepare(
+    'SELECT endpoint, body FROM receipt_outbox WHERE booked = 0 ORDER BY sequence',
+  );
   const remove = database.prepare(
-    'DELETE FROM outbox_log WHERE job_id IN (SELECT value FROM json_each(?))',
+    'DELETE FROM receipt_outbox WHERE booked = 1 AND job_id IN (SELECT value FROM json_each(?))',
+  );
+  const envelopeOf = ({ body }: OutboxRow): ReceiptEnvelope => decodeJson(body) as ReceiptEnvelope;
+  const findKept = database.prepare('SELECT sequence, job_id FROM receipt_outbox WHERE booked = 0');
+  /** Rows of the receipts that are not booked. */
+  const kept = new Map(
+    (findKept.all() as { readonly sequence: number; readonly job_id: Hex }[]).map(
+      ({ sequence, job_id }) => [job_id, sequence],
+    ),
   );
   return {
-    add: (envelope) => void add.run(envelope.jobId, encodeJson(envelope)),
-    all: () =>
-      (all.all() as { readonly body: string }[]).map(
-        ({ body }) => decodeJson(body) as ReceiptEnvelope,
-      ),
+    keep: ({ envelope, endpoint }) => {
+      const { jobId } = envelope;
+      const { lastInsertRowid } = add.run(jobId, endpoint, 0, encodeJson(envelope));
+      kept.set(jobId, Number(lastInsertRowid));
+    },
+    book: (envelope, endpoint) => {
+      const sequence = kept.get(envelope.jobId);
+      if (sequence === undefined) add.run(envelope.jobId, endpoint, 1, encodeJson(envelope));
+      else mark.run(sequence);
+    },
+    booked: (jobId) => void kept.delete(jobId),
+    unbooked: () =>
+      (unbooked.all() as OutboxRow[]).map((row) => ({
+        envelope: envelopeOf(row),
+        endpoint: row.endpoint,
+      })),
+    all: () => (all.all() as OutboxRow[]).map(envelopeOf),
     remove: (jobIds) => void remove.run(JSON.stringify(jobIds)),
   };
 }

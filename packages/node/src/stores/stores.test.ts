@@ -179,6 +179,25 @@ describe('openRequesterStore', () => {
     again.close();
   });
 
+  it('keeps a receipt that is not booked yet, whatever happens to the process', () => {
+    const lane = laneAt(0, 5n, 5n);
+    const store = openRequesterStore(file());
+    const kept = [1, 2].map((id) => ({ envelope: envelopeOf(id), endpoint: 'http://a' }));
+    for (const each of kept) store.keepReceipt(each);
+    store.finishJob(envelopeOf(2), lane, paymentOf(2, lane));
+    store.forwarded([bytes32(1)]);
+    store.close();
+    const again = openRequesterStore(file());
+    expect(again.unbookedReceipts()).toEqual(kept.slice(0, 1));
+    expect(again.unforwarded()).toEqual([envelopeOf(1), envelopeOf(2)]);
+    again.finishJob(envelopeOf(1), lane, paymentOf(1, lane));
+    expect(again.unbookedReceipts()).toEqual([]);
+    expect(again.unforwarded()).toEqual([envelopeOf(1), envelopeOf(2)]);
+    again.forwarded([bytes32(1), bytes32(2)]);
+    expect(again.unforwarded()).toEqual([]);
+    again.close();
+  });
+
   it('keeps receipts in its outbox until they are forwarded', () => {
     const store = openRequesterStore(file());
     const lane = laneAt(0, 5n, 5n);
