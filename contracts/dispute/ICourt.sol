@@ -174,6 +174,9 @@ interface ICourt {
         uint128 bounty,
         uint128 kept
     );
+    /// @param amount that had come into the vault since the conviction
+    /// @param kept of the provider, with it
+    event Swept(address indexed provider, uint128 amount, uint128 kept);
     event Burned(address indexed provider, uint128 amount);
     event BondReturned(bytes32 indexed jobId, address indexed challenger, uint256 bond);
 
@@ -211,6 +214,9 @@ interface ICourt {
     error NotEquivocal();
     error CommitmentLater(uint64 blockNumber, uint64 committedAt);
     error ReleaseNotReady(uint64 releaseAt);
+    /// @notice The provider is not convicted, or what was kept of it may be burned already.
+    error SweepOver(address provider, uint64 until);
+    error NothingToSweep(address provider);
     error NothingToBurn(address provider);
     error BurnNotReady(uint64 readyAt);
     error PaymentFailed(address recipient);
@@ -289,6 +295,12 @@ interface ICourt {
 
     /// @notice Pays a verdict: the requester its price, the claimant at most half of the stake. Anyone may call.
     function release(Verdict calldata verdict) external;
+
+    /// @notice Takes what has come into the vault of a convicted provider since: vouchers that it had not yet claimed.
+    /// It refunds like the rest. Works from the conviction until what is kept may be burned, so that a provider can earn
+    /// again afterwards; only another conviction makes that time longer. Anyone may call.
+    /// @param verdict of the provider: one that is not paid, or any while something may still be kept.
+    function sweep(Verdict calldata verdict) external;
 
     /// @notice Burns what no conviction of the provider needed. Anyone may call.
     function burn(address provider) external;

@@ -22,7 +22,8 @@ interface IVaults {
     /// @notice Address of a provider's vault, whether it exists or not: money may be sent to it before.
     function vaultOf(address provider) external view returns (address vault);
 
-    /// @notice The court takes everything that a provider has not yet been paid. Creates the vault if there is none.
+    /// @notice The court takes everything that a provider has not yet been paid. Creates the vault if there is none
+    /// and money waits at its address.
     /// @return amount in atomic units, sent to the court
     function confiscate(address provider) external returns (uint256 amount);
 

@@ -2,6 +2,8 @@
 pragma solidity 0.8.37;
 
 import {LocalChain} from "../protocol/LocalChain.sol";
+import {IPaymentToken} from "../protocol/Payments.sol";
+import {IChannels} from "../settlement/IChannels.sol";
 import {IVault, IVaults} from "./IVaults.sol";
 import {Vault} from "./Vault.sol";
 
@@ -29,19 +31,34 @@ contract Vaults is IVaults {
     }
 
     /// @inheritdoc IVaults
-    function create(address provider) public returns (address vault) {
+    function create(address provider) external returns (address vault) {
         if (provider == address(0)) revert ZeroAddress();
         vault = vaultOf(provider);
-        if (vault.code.length != 0) return vault;
-        new Vault{salt: bytes32(0)}(provider);
-        emit VaultCreated(provider, vault);
+        if (vault.code.length == 0) _create(provider, vault);
     }
 
     /// @inheritdoc IVaults
     function confiscate(address provider) external returns (uint256 amount) {
         if (msg.sender != COURT) revert CallerNotCourt(msg.sender);
-        address vault = create(provider);
+        address vault = vaultOf(provider);
+        if (vault.code.length == 0) {
+            // Money goes to the address whether there is a vault or not, and must not wait there for its owner.
+            if (!_hasMoney(vault)) return 0;
+            _create(provider, vault);
+        }
         return IVault(vault).confiscate(msg.sender);
+    }
+
+    function _create(address provider, address vault) private {
+        new Vault{salt: bytes32(0)}(provider);
+        emit VaultCreated(provider, vault);
+    }
+
+    /// @dev Money held at the address of a vault, or promised to it by channels.
+    function _hasMoney(address vault) private view returns (bool) {
+        if (IPaymentToken(TOKEN).balanceOf(vault) != 0) return true;
+        (uint128 claimed, uint128 settled) = IChannels(CHANNELS).receivers(vault, TOKEN);
+        return claimed != settled;
     }
 
     /// @inheritdoc IVaults

@@ -106,6 +106,25 @@ abstract contract Verdicts is ICourt {
     }
 
     /// @inheritdoc ICourt
+    function sweep(Verdict calldata verdict) external {
+        address provider = verdict.provider;
+        uint64 until = remainders[provider].burnAt;
+        if (verdicts[verdict.jobId] == keccak256(abi.encode(verdict))) {
+            // What is swept before the payments must be there when they are due, and for those after them.
+            uint64 due = verdict.releaseAt + RELEASE_DELAY;
+            if (due > until) until = due;
+        }
+        // SAFETY: of a provider that was never convicted nothing is kept, so its time is over.
+        if (block.timestamp >= until) revert SweepOver(provider, until);
+        uint128 amount = uint128(VAULTS.confiscate(provider));
+        if (amount == 0) revert NothingToSweep(provider);
+        // SAFETY: read after the money has come; vaults and token are fixed contracts that do not call back.
+        uint128 kept = remainders[provider].amount + amount;
+        remainders[provider] = Remainder(kept, until);
+        emit Swept(provider, amount, kept);
+    }
+
+    /// @inheritdoc ICourt
     function burn(address provider) external {
         Remainder memory kept = remainders[provider];
         if (kept.amount == 0) revert NothingToBurn(provider);
@@ -139,8 +158,7 @@ abstract contract Verdicts is ICourt {
         // SAFETY: marked before money moves; stake, vaults and token are fixed contracts that do not call back.
         verdicts[jobId] = PAID;
         uint96 slashed = STAKE.slash(provider, type(uint96).max, address(this));
-        uint256 taken = slashed;
-        if (VAULTS.vaultOf(provider).code.length != 0) taken += VAULTS.confiscate(provider);
+        uint256 taken = slashed + VAULTS.confiscate(provider);
         Verdict memory verdict = Verdict({
             jobId: jobId,
             provider: provider,

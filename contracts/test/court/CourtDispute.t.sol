@@ -3,6 +3,7 @@ pragma solidity ^0.8.37;
 
 import {Descent} from "../../dispute/Descent.sol";
 import {ICourt} from "../../dispute/ICourt.sol";
+import {IModelRegistry} from "../../model/IModelRegistry.sol";
 import {CourtBase} from "./CourtBase.sol";
 
 /// @notice The forced path: every move, out of turn, out of time, and with something else than what was committed.
@@ -70,6 +71,59 @@ contract CourtDisputeTest is CourtBase {
         walks(dispute, 5, 3, 8);
         vm.expectRevert(abi.encodeWithSelector(ICourt.ClaimRight.selector, uint8(0x11)));
         court.convictOpened(dispute, claim, model, innocent());
+    }
+
+    /// @dev Another version is another court: what is open here is judged by the arithmetic that it was opened under.
+    function testAnotherArithmeticInTheMiddleOfADisputeChangesNothing() external {
+        ICourt.Claim memory claim = claimOf(job(1));
+        ICourt.Dispute memory dispute = opened(claim);
+        walks(dispute, 5, 3, 8);
+        ICourt.Parts memory parts = court.parts();
+        ICourt.Parts memory later = court.parts();
+        later.specId = keccak256("a later arithmetic");
+        bytes memory deployment = abi.encode(later, court.terms());
+        ICourt successor = ICourt(vm.deployCode("Court.sol:Court", deployment));
+        assertEq(keccak256(abi.encode(court.parts())), keccak256(abi.encode(parts)));
+        IModelRegistry.Model memory other = model;
+        other.specId = later.specId;
+        vm.expectPartialRevert(ICourt.ModelOfAnotherJob.selector);
+        court.convictOpened(dispute, claim, other, guilty());
+        // The successor knows neither the dispute nor the model.
+        vm.expectPartialRevert(ICourt.DisputeUnknown.selector);
+        successor.convictOpened(dispute, claim, model, guilty());
+        ICourt.Trace memory trace = traceOf(claim, dispute.traceRoot);
+        vm.expectRevert(abi.encodeWithSelector(ICourt.SpecUnknown.selector, SPEC_ID));
+        successor.convict(claim, trace, model, guilty(), 0);
+        court.convictOpened(dispute, claim, model, guilty());
+        assertTrue(court.verdicts(dispute.jobId) != 0, "convicted");
+    }
+
+    /// @dev Under public terms: for a day nothing of the provider gets through, then for a day nothing of the challenger.
+    function testADayOfCensorshipIsOutlastedByEitherSide() external {
+        uint32 clock = 30 hours;
+        ICourt.Terms memory terms = ICourt.Terms(clock, WINDOW, RELEASE, BOND);
+        bytes memory deployment = abi.encode(court.parts(), terms);
+        vm.chainId(1);
+        court = ICourt(vm.deployCode("Court.sol:Court", deployment));
+        ICourt.Claim memory claim = claimOf(job(1));
+        vm.warp(claim.job.expiresAt + 1 days);
+        ICourt.Dispute memory dispute = opened(claim);
+        (dispute.challengerTime, dispute.providerTime) = (clock, clock);
+        vm.warp(block.timestamp + 1 days);
+        vm.expectPartialRevert(ICourt.TimeNotUp.selector);
+        court.timeOut(dispute, claim);
+        Descent.Reveal memory shown = shows(dispute, 5, 3);
+        vm.warp(block.timestamp + 1 days);
+        vm.expectPartialRevert(ICourt.TimeNotUp.selector);
+        court.timeOut(dispute, claim);
+        chooses(dispute, shown.children, trees.childTowards(dispute.place, 5));
+        walks(dispute, 5, 3, 8);
+        assertEq(uint256(dispute.phase), uint256(ICourt.Phase.Proving));
+        // And no public court has clocks that a day of censorship uses up.
+        terms.clock = 24 hours;
+        deployment = abi.encode(court.parts(), terms);
+        vm.expectRevert();
+        vm.deployCode("Court.sol:Court", deployment);
     }
 
     function testProofBeforeTheRootIsRefused() external {

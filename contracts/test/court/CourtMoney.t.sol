@@ -286,7 +286,10 @@ contract CourtMoneyTest is CourtBase {
     }
 
     function earn(uint128 amount) private {
-        IChannels.ChannelConfig memory config = vaultConfig();
+        claim(vaultConfig(), amount);
+    }
+
+    function claim(IChannels.ChannelConfig memory config, uint128 amount) private {
         open(config, amount);
         IChannels.LaneClaim[] memory claims = new IChannels.LaneClaim[](1);
         claims[0] = laneClaim(PAYER_KEY, config, 0, amount, keccak256("receipts"));
@@ -336,6 +339,116 @@ contract CourtMoneyTest is CourtBase {
         assertEq(dollar.balanceOf(address(court)), STAKED + 100e6);
         vm.warp(block.timestamp + 2 days);
         assertEq(vault.collect(), 0);
+    }
+
+    function testVaultThatWasNeverCreatedIsConfiscatedAllTheSame() external {
+        address vault = vaults.vaultOf(provider);
+        dollar.mint(vault, 70e6);
+        court.convict(claimOf(job(1)), noTrace(), model, guilty(), 0);
+        assertTrue(vault.code.length != 0, "created");
+        assertEq(dollar.balanceOf(vault), 0);
+        assertEq(dollar.balanceOf(address(court)), STAKED + 70e6);
+    }
+
+    function testWhatChannelsPromiseAVaultThatWasNeverCreatedIsConfiscated() external {
+        IChannels.ChannelConfig memory config = plainConfig();
+        config.receiver = vaults.vaultOf(provider);
+        config.receiverAuthorizer = provider;
+        claim(config, 60e6);
+        court.convict(claimOf(job(1)), noTrace(), model, guilty(), 0);
+        assertEq(dollar.balanceOf(address(court)), STAKED + 60e6);
+    }
+
+    function testNoVaultIsMadeForNothing() external {
+        court.convict(claimOf(job(1)), noTrace(), model, guilty(), 0);
+        assertEq(vaults.vaultOf(provider).code.length, 0);
+    }
+
+    // AFTER A CONVICTION
+
+    function testVouchersClaimedAfterTheConvictionAreSwept() external {
+        ICourt.Verdict memory verdict = convicted(claimOf(job(1)), challenger);
+        earn(80e6);
+        court.sweep(verdict);
+        assertEq(dollar.balanceOf(vaults.vaultOf(provider)), 0);
+        (uint128 kept, uint64 burnAt) = court.remainders(provider);
+        assertEq(kept, 80e6);
+        assertEq(burnAt, verdict.releaseAt + RELEASE);
+        vm.expectPartialRevert(ICourt.NothingToSweep.selector);
+        court.sweep(verdict);
+        vm.expectPartialRevert(ICourt.BurnNotReady.selector);
+        court.burn(provider);
+        // The bounty is half of the stake, whatever was swept.
+        vm.warp(verdict.releaseAt);
+        court.release(verdict);
+        assertEq(dollar.balanceOf(challenger), STAKED / 2);
+        (kept,) = court.remainders(provider);
+        assertEq(kept, 80e6 + STAKED - STAKED / 2 - PRICE);
+        assertEq(dollar.balanceOf(address(court)), kept);
+    }
+
+    function testSweptMoneyRefundsLaterVictims() external {
+        ICourt.Verdict memory first = convicted(claimOf(job(1)), challenger);
+        vm.warp(first.releaseAt);
+        court.release(first);
+        (uint128 kept,) = court.remainders(provider);
+        earn(80e6);
+        court.sweep(first);
+        (uint128 more,) = court.remainders(provider);
+        assertEq(more, kept + 80e6);
+        ICourt.Verdict memory second = convicted(claimOf(job(2)), stranger);
+        uint256 before = dollar.balanceOf(payer);
+        vm.warp(second.releaseAt);
+        court.release(second);
+        assertEq(dollar.balanceOf(payer), before + PRICE);
+        (uint128 left,) = court.remainders(provider);
+        assertEq(left, more - PRICE);
+    }
+
+    function testNobodySweepsAProviderThatIsNotConvicted() external {
+        ICourt.Verdict memory verdict;
+        verdict.provider = provider;
+        verdict.releaseAt = uint64(block.timestamp + 1);
+        vm.expectPartialRevert(ICourt.SweepOver.selector);
+        court.sweep(verdict);
+        // Nor by the verdict of another provider, nor by one that was changed.
+        verdict = convicted(claimOf(job(1)), challenger);
+        earn(80e6);
+        verdict.provider = stranger;
+        vm.expectPartialRevert(ICourt.SweepOver.selector);
+        court.sweep(verdict);
+    }
+
+    function testProviderEarnsAgainOnceItsConvictionIsOver() external {
+        ICourt.Verdict memory verdict = convicted(claimOf(job(1)), challenger);
+        vm.warp(verdict.releaseAt);
+        court.release(verdict);
+        (, uint64 burnAt) = court.remainders(provider);
+        earn(80e6);
+        vm.warp(burnAt);
+        vm.expectPartialRevert(ICourt.SweepOver.selector);
+        court.sweep(verdict);
+        vm.prank(provider);
+        stake.deposit(provider, 100e6);
+        IVault vault = IVault(vaults.vaultOf(provider));
+        vault.collect();
+        vm.warp(block.timestamp + 2 days);
+        assertEq(vault.collect(), 80e6);
+    }
+
+    function testSweepingDoesNotMakeTheTimeLonger() external {
+        ICourt.Verdict memory verdict = convicted(claimOf(job(1)), challenger);
+        vm.warp(verdict.releaseAt);
+        court.release(verdict);
+        (, uint64 burnAt) = court.remainders(provider);
+        earn(80e6);
+        vm.warp(burnAt - 1);
+        court.sweep(verdict);
+        (, uint64 after_) = court.remainders(provider);
+        assertEq(after_, burnAt);
+        vm.warp(burnAt);
+        court.burn(provider);
+        assertEq(dollar.balanceOf(address(court)), 0);
     }
 
     function testStakeCannotLeaveWithinTheWindow() external {

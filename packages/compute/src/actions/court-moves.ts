@@ -33,6 +33,7 @@ type CourtFunction =
   | 'convictOfTwoTraces'
   | 'claimBounty'
   | 'release'
+  | 'sweep'
   | 'burn'
   | 'returnBond';
 
@@ -208,6 +209,12 @@ export const releaseVerdict = (
   client: WriteClient,
   { court, verdict }: At<{ readonly verdict: CourtVerdict }>,
 ): Promise<TransactionReceipt> => move(client, { court, functionName: 'release', args: [verdict] });
+
+/** What has come into the vault of a convicted provider since its conviction. */
+export const sweepVault = (
+  client: WriteClient,
+  { court, verdict }: At<{ readonly verdict: CourtVerdict }>,
+): Promise<TransactionReceipt> => move(client, { court, functionName: 'sweep', args: [verdict] });
 
 export const burnRemainder = (
   client: WriteClient,

@@ -1,17 +1,19 @@
 /** `assay dispute`: what the court of this network has to do, one case with all its steps, bringing one, paying one. */
-import { phaseOf, releaseVerdict } from '@assay/compute';
+import { phaseOf } from '@assay/compute';
 import { AssayError, formatAmount, type Hex, isHexOf } from '@assay/protocol';
 import { LOCAL_CHAIN_ID } from '../chain/index.js';
 import { type ChainAccess, connectRole, fundLocalRole, resolveRpc } from '../chain-access.js';
 import { openVerifierBook, tryCase } from '../court/case.js';
 import { type CourtFollower, followCourt, type VerdictRecord } from '../court/court-follower.js';
-import type { CaseStep, Outcome } from '../court/prosecutor.js';
+import { type CaseStep, type Outcome, releaseWhenDue } from '../court/prosecutor.js';
 import { loadKey, openHome } from '../home.js';
 import { createLog } from '../log.js';
 import { moveLine, outcomeText } from './case-words.js';
+import { gatewayHeaders } from './gateway-client.js';
 import { EXIT, type Output, print, table } from './output.js';
 import { fetchEnvelope } from './receipt.js';
 import { NOBODY, readClock, whenReady } from './role-access.js';
+import { gatewayUrl } from './run-file.js';
 
 export type DisputeOptions = Output & { readonly home: string; readonly rpc?: string };
 
@@ -126,12 +128,17 @@ export async function openDisputeCommand(options: OpenOptions, id: string): Prom
   const book = openVerifierBook(home, access);
   const log = createLog('dispute', 'error');
   const outcome = await tryCase(
-    { home, access, log, book, force, onStep, paysOut: isSoon },
+    { home, access, log, book, force, onStep, paysOut: isSoon, gateway: gatewayOf(options) },
     envelope,
   );
   print(options, documentOf(jobId, outcome, steps), outcomeText(outcome));
   if (outcome.result === 'dismissed') process.exitCode = EXIT.refused;
 }
+
+const gatewayOf = ({ home, gateway }: OpenOptions) => ({
+  url: gatewayUrl(home, gateway),
+  headers: gatewayHeaders(),
+});
 
 const isSoon = (outcome: Outcome): boolean =>
   outcome.result !== 'convicted' ||
@@ -161,8 +168,7 @@ export async function releaseDispute(options: DisputeOptions, id: string): Promi
     const now = await readClock(access);
     if (now < readyAt) throw releaseNotReady(whenReady(readyAt, now));
     if (access.market.chainId === LOCAL_CHAIN_ID) await fundLocalRole(access, 0n);
-    const { court } = access.deployment.addresses;
-    await releaseVerdict(access.write, { court, verdict });
+    await releaseWhenDue({ access }, found);
   }
   const paid = verdictOf(await followCourt(access), jobId)!;
   const text = outcomeText({ result: 'convicted', verdict: paid }).split('\n').slice(1).join('\n');

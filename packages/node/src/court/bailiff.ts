@@ -3,6 +3,7 @@
  * background, so that checking goes on meanwhile.
  */
 import type { ReceiptEnvelope } from '@assay/protocol';
+import { takeBackBonds } from './bonds.js';
 import { type CaseOptions, tryCase } from './case.js';
 
 /** Cases that wait; each holds the token ids of a receipt. Who cheats that often is convicted by the first. */
@@ -29,7 +30,9 @@ export function createBailiff(options: BailiffOptions): Bailiff {
       waiting++;
       last = last
         .then(async () => {
-          if (!closed) await tryCase(options, envelope);
+          if (closed) return;
+          await tryCase(options, envelope);
+          await takeBackBonds(options.access);
         })
         .catch((error: unknown) => {
           options.log.error({ jobId: envelope.jobId, error: String(error) }, 'case failed');

@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -49,5 +51,33 @@ describe('openCaseBook', () => {
     const book = openCaseBook(folder);
     expect(book.read(jobOf('dd'))).toBeUndefined();
     expect(book.read('../aa' as Hex)).toBeUndefined();
+  });
+
+  it('gives a case to one process at a time, and takes it back when that one ends', async () => {
+    const book = openCaseBook(folder);
+    const letGo = book.claim(jobOf('cc'));
+    const code = (take: () => unknown): unknown => {
+      try {
+        take();
+        return 'taken';
+      } catch (error) {
+        return (error as { code?: unknown }).code;
+      }
+    };
+    expect(code(() => openCaseBook(folder).claim(jobOf('cc')))).toBe('case_under_way');
+    book.claim(jobOf('dd'))();
+    letGo();
+    expect(code(() => book.claim(jobOf('cc'))())).toBe('taken');
+    // A process that was killed lets go as well: the lock is one of the system.
+    const module = new URL('../../dist/court/case-book.js', import.meta.url).href;
+    const script = `const { openCaseBook } = await import(${JSON.stringify(module)});
+      openCaseBook(${JSON.stringify(folder)}).claim(${JSON.stringify(jobOf('ee'))});
+      console.log('claimed'); setInterval(() => undefined, 1000);`;
+    const other = spawn(process.execPath, ['--input-type=module', '-e', script]);
+    await once(other.stdout, 'data');
+    expect(code(() => book.claim(jobOf('ee')))).toBe('case_under_way');
+    other.kill('SIGKILL');
+    await once(other, 'exit');
+    expect(code(() => book.claim(jobOf('ee'))())).toBe('taken');
   });
 });

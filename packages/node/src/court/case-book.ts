@@ -4,7 +4,8 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { encodeJson, type Hex, isHexOf } from '@assay/protocol';
+import { AssayError, encodeJson, type Hex, isHexOf } from '@assay/protocol';
+import { lockHome } from '../chain/index.js';
 import { writeJsonText } from '../home.js';
 import type { CaseStep } from './prosecutor.js';
 import type { Finding } from './trace-messages.js';
@@ -28,6 +29,12 @@ export type CaseRecord = {
 };
 
 export type CaseBook = {
+  /**
+   * Takes a case for this process alone until the returned function is called, or the process ends; throws
+   * `case_under_way`. A verifier and a person who bring one receipt to court at once would pay for it twice, and the
+   * record of the slower would hide that of the other.
+   */
+  readonly claim: (jobId: Hex) => () => void;
   readonly write: (record: CaseRecord) => void;
   readonly read: (jobId: Hex) => unknown | undefined;
   /** The newest first. */
@@ -36,6 +43,9 @@ export type CaseBook = {
 
 /** Cases that are listed; a provider that cheats is out of money after its first. */
 const LIST_MAX = 100;
+
+/** Folder of locks: an open transaction each, which the system ends with its process. */
+const LOCKS = 'locks';
 
 export function openCaseBook(folder: string): CaseBook {
   mkdirSync(folder, { recursive: true });
@@ -46,6 +56,13 @@ export function openCaseBook(folder: string): CaseBook {
   };
   return {
     read,
+    claim: (jobId) => {
+      try {
+        return lockHome(join(folder, LOCKS, jobId)).release;
+      } catch (cause) {
+        throw (cause as { code?: unknown }).code === 'home_in_use' ? underWay(jobId, cause) : cause;
+      }
+    },
     write: (record) => {
       // A proof is thousands of bytes, and it stands on chain.
       const { finding, ...rest } = record;
@@ -60,3 +77,13 @@ export function openCaseBook(folder: string): CaseBook {
     },
   };
 }
+
+const underWay = (jobId: Hex, cause: unknown): AssayError =>
+  new AssayError({
+    code: 'case_under_way',
+    fault: 'user',
+    message: 'Another process of this data folder brings this receipt to court just now.',
+    value: jobId,
+    remedy: 'Follow it with `assay dispute show ID`.',
+    cause,
+  });

@@ -3,7 +3,7 @@
  * verifier by itself, or a person with `assay dispute open`. It knows nothing of who decides that a receipt is wrong.
  */
 import { join } from 'node:path';
-import type { ReceiptEnvelope } from '@assay/protocol';
+import type { Hex, ReceiptEnvelope } from '@assay/protocol';
 import { LOCAL_CHAIN_ID } from '../chain/index.js';
 import { type ChainAccess, fundLocalRole, ledgerName } from '../chain-access.js';
 import { roleFolder } from '../home.js';
@@ -22,6 +22,8 @@ export type CaseOptions = {
   readonly book: CaseBook;
   /** Goes on chain at once, without asking the provider first. */
   readonly force?: boolean;
+  /** Hands out the model's file where no provider offers it any more. */
+  readonly gateway?: { readonly url: string; readonly headers: Readonly<Record<string, string>> };
   /** Called after each transaction. */
   readonly onStep?: (step: CaseStep) => void;
   /** Whether to wait for the day of payment (default true); else anybody may release the verdict later. */
@@ -34,8 +36,20 @@ export const openVerifierBook = (home: string, access: ChainAccess): CaseBook =>
     join(roleFolder(home, 'verifier'), ledgerName('cases', access.deployment).replace(/\.db$/, '')),
   );
 
-/** Brings a receipt to court if its provider's trace is wrong or withheld, and pays the verdict out. */
+/**
+ * Brings a receipt to court if its provider's trace is wrong or withheld, and pays the verdict out. Throws
+ * `case_under_way` if another process is at it.
+ */
 export async function tryCase(options: CaseOptions, envelope: ReceiptEnvelope): Promise<Outcome> {
+  const letGo = options.book.claim(envelope.jobId);
+  try {
+    return await tryClaimed(options, envelope);
+  } finally {
+    letGo();
+  }
+}
+
+async function tryClaimed(options: CaseOptions, envelope: ReceiptEnvelope): Promise<Outcome> {
   const { access, book, log, onStep, paysOut } = options;
   const { jobId, job } = envelope;
   const { provider, modelId } = job;
@@ -77,13 +91,13 @@ const moneyOf = ({ verdict, released }: VerdictRecord): Pick<CaseRecord, 'money'
 
 /** The outcome, with a trace of the model that the receipt names made here. */
 async function judged(options: CaseOptions, envelope: ReceiptEnvelope): Promise<Outcome> {
-  const { home, access, log, onStep, force = false } = options;
+  const { access, log, onStep, force = false } = options;
   const { modelId, provider } = envelope.job;
   if (access.market.chainId === LOCAL_CHAIN_ID) await fundLocalRole(access, 0n);
   const offers = await listOffersOnChain(access, { modelId });
-  const endpoints = offers.map(({ endpoint }) => endpoint);
   const own = offers.find((offer) => offer.provider.toLowerCase() === provider.toLowerCase());
-  const traces = await startTraceHost({ modelPath: await fetchModel(home, modelId, endpoints) });
+  const modelPath = await modelFile(options, modelId, offers);
+  const traces = await startTraceHost({ modelPath });
   try {
     const endpoint = own?.endpoint ?? '';
     return await prosecute(
@@ -92,5 +106,21 @@ async function judged(options: CaseOptions, envelope: ReceiptEnvelope): Promise<
     );
   } finally {
     await traces.close();
+  }
+}
+
+/** The model's file: cached, from a provider that offers it, else from the gateway that the receipt came from. */
+async function modelFile(
+  { home, gateway }: CaseOptions,
+  modelId: Hex,
+  offers: readonly { readonly endpoint: string }[],
+): Promise<string> {
+  const endpoints = offers.map(({ endpoint }) => endpoint);
+  if (gateway === undefined) return fetchModel(home, modelId, endpoints);
+  try {
+    return await fetchModel(home, modelId, endpoints);
+  } catch {
+    // Its own error says everything; the gateway's key is for the gateway only.
+    return fetchModel(home, modelId, [gateway.url], gateway.headers);
   }
 }

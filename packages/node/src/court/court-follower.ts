@@ -59,7 +59,13 @@ export type CourtFollower = {
   readonly steps: (jobId?: Hex) => readonly CourtStep[];
 };
 
-export async function followCourt(access: ChainAccess): Promise<CourtFollower> {
+/** Blocks of one request for events: public nodes refuse wider ranges, and an answer must stay small. */
+const PAGE_BLOCKS = 5_000n;
+
+export async function followCourt(
+  access: ChainAccess,
+  { pageBlocks = PAGE_BLOCKS }: { readonly pageBlocks?: bigint } = {},
+): Promise<CourtFollower> {
   const { read, deployment } = access;
   const terms = await readCourtTerms(read, deployment.addresses.court);
   const disputes = new Map<string, OpenDispute>();
@@ -69,12 +75,17 @@ export async function followCourt(access: ChainAccess): Promise<CourtFollower> {
   let running: Promise<void> | undefined;
   const refresh = async (): Promise<void> => {
     const head = await read.getBlockNumber();
-    if (head < next) return;
+    while (next <= head) {
+      const last = next + pageBlocks - 1n;
+      await readPage(next, last < head ? last : head);
+    }
+  };
+  /** Folds the events of some blocks; what was folded is not read again, also if a later page fails. */
+  const readPage = async (fromBlock: bigint, toBlock: bigint): Promise<void> => {
     const events = await read.getContractEvents({
       address: deployment.addresses.court,
       abi: courtAbi,
-      fromBlock: next,
-      toBlock: head,
+      ...{ fromBlock, toBlock },
       strict: true,
     });
     for (const event of events) {
@@ -94,7 +105,7 @@ export async function followCourt(access: ChainAccess): Promise<CourtFollower> {
           detail,
         });
     }
-    next = head + 1n;
+    next = toBlock + 1n;
   };
   const follower: CourtFollower = {
     terms,

@@ -20,14 +20,18 @@ import {
   proofCommitment,
   readAuditTerms,
   readCourtTerms,
+  readReceiver,
   releaseVerdict,
+  sweepVault,
   type TraceSource,
   timeOutDispute,
+  vaultAddress,
 } from '@assay/compute';
-import { AssayError, type Hex, type ReceiptEnvelope, toHex } from '@assay/protocol';
+import { type Address, AssayError, type Hex, type ReceiptEnvelope, toHex } from '@assay/protocol';
 import type { TransactionReceipt } from 'viem';
-import type { ChainAccess } from '../chain-access.js';
+import { type ChainAccess, tokenBalance } from '../chain-access.js';
 import type { Logger } from '../log.js';
+import { takeBackBonds } from './bonds.js';
 import { followCourt, type OpenDispute, type VerdictRecord } from './court-follower.js';
 import { sha256 } from './sha256.js';
 import type { TraceHost } from './trace-host.js';
@@ -36,7 +40,16 @@ import { tracePeer } from './trace-peer.js';
 
 /** A transaction of a case. */
 export type CaseStep = {
-  readonly move: 'open' | 'choose' | 'again' | 'timeOut' | 'commit' | 'prove' | 'release';
+  readonly move:
+    | 'open'
+    | 'choose'
+    | 'again'
+    | 'timeOut'
+    | 'commit'
+    | 'prove'
+    | 'returnBond'
+    | 'release'
+    | 'sweep';
   readonly transaction: Hex;
   readonly gas: bigint;
 };
@@ -128,10 +141,20 @@ async function force(options: ProsecutorOptions, envelope: ReceiptEnvelope): Pro
   for (;;) {
     await follower.refresh();
     const verdict = follower.verdicts().find((one) => one.verdict.jobId === envelope.jobId);
-    if (verdict !== undefined) return convicted(options, envelope.jobId, goal.finding);
+    if (verdict !== undefined) {
+      // Somebody else was faster: then our dispute is still there, and so is its bond.
+      const receipts = await takeBackBonds(access, follower);
+      for (const receipt of receipts) step(options, 'returnBond', receipt);
+      return convicted(options, envelope.jobId, goal.finding);
+    }
     const open = follower.disputes().find(({ dispute }) => isOurs(access, envelope, dispute));
     if (open === undefined) return { result: 'dismissed' };
-    await takeTurn(options, { open, own, envelope, goal });
+    try {
+      await takeTurn(options, { open, own, envelope, goal });
+    } catch (error) {
+      // The next look shows the verdict.
+      if ((error as { code?: unknown }).code !== 'already_convicted') throw error;
+    }
     await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL_MS));
   }
 }
@@ -247,13 +270,21 @@ async function convicted(
   return { result: 'convicted', verdict, ...(finding === undefined ? {} : { finding }) };
 }
 
-/** Pays a verdict once its delay is over; if somebody else was faster, that is as good. */
+/**
+ * Pays a verdict once its delay is over; if somebody else was faster, that is as good. What came into the provider's
+ * vault meanwhile is swept first, so that it refunds, too.
+ */
 export async function releaseWhenDue(
   options: Pick<ProsecutorOptions, 'access' | 'onStep'>,
   { verdict }: VerdictRecord,
 ): Promise<VerdictRecord> {
   const { access } = options;
   const { court } = access.deployment.addresses;
+  if (await hasVaultMoney(access, verdict.provider)) {
+    // Somebody else may be faster with this, too; then there is nothing to sweep.
+    const swept = await sweepVault(access.write, { court, verdict }).catch(() => undefined);
+    if (swept !== undefined) step(options, 'sweep', swept);
+  }
   const release = () => releaseVerdict(access.write, { court, verdict });
   const failed = await onceDue(access, verdict.releaseAt, release).then(
     (receipt) => step(options, 'release', receipt),
@@ -263,6 +294,18 @@ export async function releaseWhenDue(
   const now = follower.verdicts().find((one) => one.verdict.jobId === verdict.jobId)!;
   if (failed !== undefined && now.released === undefined) throw failed.error;
   return now;
+}
+
+/** Whether something waits in a provider's vault, or channels owe it something. */
+async function hasVaultMoney(access: ChainAccess, provider: Address): Promise<boolean> {
+  const { vaults, channels } = access.deployment.addresses;
+  const receiver = vaultAddress({ vaults, provider });
+  const { token } = access.market;
+  const [held, owed] = await Promise.all([
+    tokenBalance(access, receiver),
+    readReceiver(access.read, { channels, receiver, token }),
+  ]);
+  return held > 0n || owed.unsettled !== 0n;
 }
 
 function step(

@@ -55,6 +55,8 @@ export type HonestCaseOptions = {
   readonly sampler?: Partial<Sampler>;
   /** Number of an output token that is replaced by its successor: then the answer is not that of the logits. */
   readonly wrongToken?: number;
+  /** Gives the tokens in place of the model of the job: then the answer is another model's. */
+  readonly answeredBy?: (model: EngineModel) => EngineModel;
   /** SHA-256; the protocol's own is slow. */
   readonly hash?: HashFunction;
 };
@@ -83,8 +85,8 @@ export function honestCase(options: HonestCaseOptions): HonestCase {
   const sampler = { ...SAMPLER, ...options.sampler };
   const size = model.config.vocabularySize;
   const inputTokens = Array.from({ length: inputCount }, (_, i) => (i * 37 + seed) % size);
-  const { wrongToken } = options;
-  const outputTokens = answer(model, { sampler, inputTokens, outputCount });
+  const { wrongToken, answeredBy = (same) => same } = options;
+  const outputTokens = answer(answeredBy(model), { sampler, inputTokens, outputCount });
   if (wrongToken !== undefined) {
     outputTokens[wrongToken] = (outputTokens[wrongToken]! + 1) % size;
   }
