@@ -17,14 +17,16 @@ export function embedRow(
   exponent: i64, residualBits: i64, out: usize,
 ): i64 {
   let saturated: i64 = 0;
-  const lane = token & 3;
-  let w = weights + (token >> 2) * (width << 2) + (lane << 5);
-  let s = scales + (token >> 2) * (width >> 2) + (lane << 1);
+  const lane = (token & 7) << 1;
+  let w = weights + (token >> 3) * (width << 3) + lane;
+  let s = scales + (token >> 3) * (width >> 1) + lane;
   const rowShift = <i64>load<u8>(shifts + token);
-  for (let block: usize = 0; block < width; block += 32, w += 128, s += 8) {
+  for (let block: usize = 0; block < width; block += 32, w += 256, s += 16) {
     const scale = <i64>load<u16>(s) << rowShift;
     for (let k: usize = 0; k < 32; k++, out += 4) {
-      const wanted = round(<i64>load<i8>(w + k) * scale, -residualBits - exponent);
+      // A pair of a row's weights lies every sixteen bytes.
+      const weight = <i64>load<i8>(w + ((k >> 1) << 4) + (k & 1));
+      const wanted = round(weight * scale, -residualBits - exponent);
       const kept = clamp(wanted, 31);
       saturated += <i64>(kept != wanted);
       store<i32>(out, <i32>kept);

@@ -159,11 +159,11 @@ function norm(step: NormStep, rows: usize, thread: usize, threads: usize, scratc
 }
 
 function multiply(step: MatmulStep, frame: Frame, rows: usize, thread: usize, threads: usize, scratch: usize): void {
-  const groups = <usize>step.stride >> 2;
+  const panels = (<usize>step.stride + 7) >> 3;
   const masks = step.masks + thread * frame.maskStride;
   memory.fill(masks, 0, rows << 4);
   matmul(
-    <u32>rows, step.k, step.stride, (groups * thread) / threads, (groups * (thread + 1)) / threads,
+    rows, step.k, step.stride, (panels * thread) / threads, (panels * (thread + 1)) / threads,
     step.input, step.weights, step.scales, step.shifts, step.values, masks, scratch,
   );
   if (thread != 0) return;

@@ -4,8 +4,16 @@
 // nobody ever waits for a worker that is still being loaded.
 import { run } from './program';
 
-/** Looks at the word before sleeping: some microseconds, about what waking a thread costs. */
-const SPIN_COUNT = 4000;
+/**
+ * Looks at the word before sleeping, about 30 ns each. Waking a thread costs 50 us and more on a virtual machine, so a
+ * wait may spin for about as long; where threads have no cores of their own, spinning takes the core from whoever is
+ * waited for. Which it is, the last waits tell: one that came to sleep halves the next one's looks, any other doubles them.
+ */
+const SPIN_COUNT_MIN = 64;
+const SPIN_COUNT_MAX = 4096;
+
+/** Looks of this thread's next wait: every thread has an instance, and so a variable, of its own. */
+let spinCount: i32 = SPIN_COUNT_MAX;
 
 /** A sleeping thread looks again after this long, so a wake that a runtime loses costs time, not the answer. */
 const SLEEP_NS: i64 = 20_000_000;
@@ -91,9 +99,17 @@ export function serve(at: usize): void {
  */
 function waitWhile(word: usize, value: i32): void {
   if (ASC_FEATURE_THREADS) {
-    for (let i = 0; i < SPIN_COUNT; i++) {
-      if (atomic.load<i32>(word) != value) return;
+    let pause = 2.0;
+    for (let i = 0; i < spinCount; i++) {
+      if (atomic.load<i32>(word) != value) {
+        spinCount = min(spinCount << 1, SPIN_COUNT_MAX);
+        return;
+      }
+      // A chain of roots takes long and leaves the core's units to its other hardware thread. It stays above one.
+      pause = sqrt(sqrt(sqrt(pause + 3.0)));
+      if (pause < 1.0) return;
     }
+    spinCount = max(spinCount >> 1, SPIN_COUNT_MIN);
     while (atomic.load<i32>(word) == value) atomic.wait<i32>(word, value, SLEEP_NS);
   }
 }

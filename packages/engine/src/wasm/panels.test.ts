@@ -1,0 +1,39 @@
+/** Panels of the matmul kernel: whole and half ones, and rows that go by fours, by twos and alone. */
+import { describe, expect, it } from 'vitest';
+import type { W8Matrix } from '../weights.js';
+import { drawFrom } from './testing/draw.js';
+import { createKernelBench } from './testing/kernel-bench.js';
+import { matmulCase } from './testing/kernel-cases.js';
+
+const bench = createKernelBench();
+
+const constantMatrix = (rows: number, cols: number, weight: number): W8Matrix => ({
+  rows,
+  cols,
+  data: new Int8Array(rows * cols).fill(weight),
+  scales: new Uint16Array((rows * cols) / 32).fill(65_535),
+  rowShifts: new Uint8Array(rows).fill(7),
+  exponent: 0,
+});
+
+describe.each([4, 8, 12, 16, 20])('matmul with %i outputs', (outputs) => {
+  it.each([1, 2, 3, 4, 5, 6, 7, 8, 13])('and %i rows gives the bits of the reference', (rows) => {
+    for (const width of [32, 96, 576]) {
+      bench.reset();
+      const seed = 1000 * outputs + 10 * rows + width;
+      const options = { draw: drawFrom(seed), rows, width, outputs };
+      expect(matmulCase(bench, seed, options)).toBeUndefined();
+    }
+  });
+});
+
+describe('a whole panel at its bounds', () => {
+  it.each([1, 2, 4])('is exact in %i rows of 65,536 columns', (rows) => {
+    bench.reset();
+    const [outputs, width] = [8, 65_536];
+    const matrix = constantMatrix(outputs, width, -128);
+    const input = new Int16Array(width).fill(-32_767);
+    const options = { draw: drawFrom(rows), rows, width, outputs, matrix, input };
+    expect(matmulCase(bench, rows, options)).toBeUndefined();
+  });
+});
