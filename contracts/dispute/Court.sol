@@ -170,8 +170,7 @@ contract Court is Verdicts {
         Proof calldata proof,
         bytes32 salt
     ) external {
-        (bytes32 jobId,) = _signedClaim(claim);
-        if (trace.root != 0) _requireTrace(claim.job.provider, jobId, trace);
+        bytes32 jobId = _signedCase(claim, trace);
         _requireGuilty(claim, trace.root, model, proof);
         bytes32 proofHash = keccak256(proof.data);
         _condemn(claim, jobId, proof.kind, Claimant(msg.sender, proofHash, salt));
@@ -202,7 +201,7 @@ contract Court is Verdicts {
     ) external {
         (bytes32 jobId, bytes32 receiptHash) = _signedClaim(claim);
         if (second.jobId != jobId) revert ReceiptOfAnotherJob(jobId, second.jobId);
-        bytes32 secondHash = Messages.hashReceipt(Messages.separator(RECEIPTS), second);
+        bytes32 secondHash = Messages.hashReceipt(_domain(), second);
         if (secondHash == receiptHash) revert NotEquivocal();
         _requireSigned(claim.job.provider, secondHash, secondSignature);
         _condemn(claim, jobId, KIND_EQUIVOCATION, Claimant(msg.sender, secondHash, salt));
@@ -242,16 +241,16 @@ contract Court is Verdicts {
         IModelRegistry.Model calldata model,
         Proof calldata proof
     ) external view returns (bool) {
-        (bytes32 jobId,) = _signedClaim(claim);
-        if (trace.root != 0) _requireTrace(claim.job.provider, jobId, trace);
+        _signedCase(claim, trace);
         return _isGuilty(claim, trace.root, model, proof);
     }
 
     /// @inheritdoc ICourt
     function parts() external view returns (Parts memory) {
-        address[5] memory judges = [
-            address(JUDGE_0), address(JUDGE_1), address(JUDGE_2), address(JUDGE_3), address(JUDGE_4)
-        ];
+        address[5] memory judges;
+        for (uint8 family; family < 5; family++) {
+            judges[family] = address(_judge(family << 4));
+        }
         return Parts(address(STAKE), address(VAULTS), RECEIPTS, SPEC_ID, judges, AUDITS);
     }
 
@@ -343,15 +342,30 @@ contract Court is Verdicts {
         _requireSigned(claim.job.provider, receiptHash, claim.signature);
     }
 
+    /// @dev A claim and, unless it is empty, a trace, both signed.
+    function _signedCase(Claim calldata claim, Trace calldata trace)
+        private
+        view
+        returns (bytes32 jobId)
+    {
+        (jobId,) = _signedClaim(claim);
+        if (trace.root != 0) _requireTrace(claim.job.provider, jobId, trace);
+    }
+
     function _hashClaim(Claim calldata claim)
         private
         view
         returns (bytes32 jobId, bytes32 receiptHash)
     {
-        bytes32 domain = Messages.separator(RECEIPTS);
+        bytes32 domain = _domain();
         jobId = Messages.hashJob(domain, claim.job);
         if (claim.receipt.jobId != jobId) revert ReceiptOfAnotherJob(jobId, claim.receipt.jobId);
         receiptHash = Messages.hashReceipt(domain, claim.receipt);
+    }
+
+    /// @dev In which jobs, receipts and traces are signed.
+    function _domain() private view returns (bytes32) {
+        return Messages.separator(RECEIPTS);
     }
 
     function _requireSigned(address signer, bytes32 digest, bytes calldata signature) private view {
@@ -359,7 +373,7 @@ contract Court is Verdicts {
     }
 
     function _requireTrace(address provider, bytes32 jobId, Trace calldata trace) private view {
-        bytes32 digest = Messages.hashTrace(Messages.separator(RECEIPTS), jobId, trace.root);
+        bytes32 digest = Messages.hashTrace(_domain(), jobId, trace.root);
         _requireSigned(provider, digest, trace.signature);
     }
 
@@ -396,11 +410,6 @@ contract Court is Verdicts {
         IModelRegistry.Model calldata model,
         Proof calldata proof
     ) private view returns (bool) {
-        bytes32 modelId = keccak256(abi.encode(MODEL_TYPEHASH, model));
-        if (traceRoot != 0 && modelId != claim.job.modelId) {
-            revert ModelOfAnotherJob(modelId, claim.job.modelId);
-        }
-        if (traceRoot != 0 && model.specId != SPEC_ID) revert SpecUnknown(model.specId);
         IJudge.Case memory facts;
         facts.traceRoot = traceRoot;
         facts.traceKeyHash = claim.job.traceKeyHash;
@@ -415,6 +424,11 @@ contract Court is Verdicts {
         facts.outputPrice = claim.job.outputPrice;
         facts.sampler = claim.job.sampler;
         if (traceRoot != 0) {
+            bytes32 modelId = keccak256(abi.encode(MODEL_TYPEHASH, model));
+            if (modelId != claim.job.modelId) {
+                revert ModelOfAnotherJob(modelId, claim.job.modelId);
+            }
+            if (model.specId != SPEC_ID) revert SpecUnknown(model.specId);
             facts.weightsRoot = model.weightsRoot;
             facts.graphRoot = model.graphRoot;
             facts.tablesRoot = model.tablesRoot;

@@ -215,8 +215,8 @@ interface ICourt {
     error CommitmentLater(uint64 blockNumber, uint64 committedAt);
     error ReleaseNotReady(uint64 releaseAt);
     /// @notice The provider is not convicted, or what was kept of it may be burned already.
-    error SweepOver(address provider, uint64 until);
-    error NothingToSweep(address provider);
+    error SweepOver(uint64 until);
+    error NothingToSweep();
     error NothingToBurn(address provider);
     error BurnNotReady(uint64 readyAt);
     error PaymentFailed(address recipient);

@@ -109,15 +109,15 @@ abstract contract Verdicts is ICourt {
     function sweep(Verdict calldata verdict) external {
         address provider = verdict.provider;
         uint64 until = remainders[provider].burnAt;
-        if (verdicts[verdict.jobId] == keccak256(abi.encode(verdict))) {
+        if (_isUnpaid(verdict)) {
             // What is swept before the payments must be there when they are due, and for those after them.
             uint64 due = verdict.releaseAt + RELEASE_DELAY;
             if (due > until) until = due;
         }
         // SAFETY: of a provider that was never convicted nothing is kept, so its time is over.
-        if (block.timestamp >= until) revert SweepOver(provider, until);
+        if (block.timestamp >= until) revert SweepOver(until);
         uint128 amount = uint128(VAULTS.confiscate(provider));
-        if (amount == 0) revert NothingToSweep(provider);
+        if (amount == 0) revert NothingToSweep();
         // SAFETY: read after the money has come; vaults and token are fixed contracts that do not call back.
         uint128 kept = remainders[provider].amount + amount;
         remainders[provider] = Remainder(kept, until);
@@ -186,8 +186,10 @@ abstract contract Verdicts is ICourt {
     }
 
     function _requireVerdict(Verdict calldata verdict) private view {
-        if (verdicts[verdict.jobId] != keccak256(abi.encode(verdict))) {
-            revert NotConvicted(verdict.jobId);
-        }
+        if (!_isUnpaid(verdict)) revert NotConvicted(verdict.jobId);
+    }
+
+    function _isUnpaid(Verdict calldata verdict) private view returns (bool) {
+        return verdicts[verdict.jobId] == keccak256(abi.encode(verdict));
     }
 }

@@ -63,7 +63,12 @@ const deploymentWith = (receipts: Hex) => ({
   chainId: 31_337,
   genesisHash: bytes(32, '0'),
   startBlock: 0,
-  addresses: { channels: bytes(20, '1'), court: bytes(20, '1'), receipts } as Addresses,
+  addresses: {
+    channels: bytes(20, '1'),
+    court: bytes(20, '1'),
+    audits: bytes(20, '1'),
+    receipts,
+  } as Addresses,
 });
 
 let home: string;
