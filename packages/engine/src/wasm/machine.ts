@@ -23,7 +23,7 @@ import { createPrefixCache, type PrefixCache } from './prefix-cache.js';
 export const CHUNK_ROWS = 64;
 
 /** Rows whose logits are computed together: the vocabulary is wide, so its sums would be large. */
-export const HEAD_ROWS = 16;
+export const HEAD_ROWS = 8;
 
 /** Most bytes of logits that one chunk leaves in memory; longer answers are copied out in several chunks. */
 const LOGITS_BYTES_MAX = 16 * 2 ** 20;
