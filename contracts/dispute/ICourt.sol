@@ -297,8 +297,8 @@ interface ICourt {
     function release(Verdict calldata verdict) external;
 
     /// @notice Takes what has come into the vault of a convicted provider since: vouchers that it had not yet claimed.
-    /// It refunds like the rest. Works from the conviction until what is kept may be burned, so that a provider can earn
-    /// again afterwards; only another conviction makes that time longer. Anyone may call.
+    /// It refunds like the rest. Works from the conviction until what is kept may be burned, so that a provider can
+    /// earn again afterwards; only another conviction makes that time longer. Anyone may call.
     /// @param verdict of the provider: one that is not paid, or any while something may still be kept.
     function sweep(Verdict calldata verdict) external;
 

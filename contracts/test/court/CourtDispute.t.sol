@@ -98,7 +98,7 @@ contract CourtDisputeTest is CourtBase {
         assertTrue(court.verdicts(dispute.jobId) != 0, "convicted");
     }
 
-    /// @dev Under public terms: for a day nothing of the provider gets through, then for a day nothing of the challenger.
+    /// @dev Under public terms: for a day nothing of the provider gets through, then nothing of the challenger.
     function testADayOfCensorshipIsOutlastedByEitherSide() external {
         uint32 clock = 30 hours;
         ICourt.Terms memory terms = ICourt.Terms(clock, WINDOW, RELEASE, BOND);

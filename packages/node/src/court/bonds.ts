@@ -1,6 +1,6 @@
 /**
- * Bonds of disputes whose provider was convicted otherwise: by another challenger, by its silence towards one, or by a
- * proof in one transaction. Nobody can move in such a dispute any more, and its challenger has its bond back for asking.
+ * Bonds of disputes whose provider was convicted otherwise: by another challenger, by its silence, or by a proof in one
+ * transaction. Nobody can move in such a dispute any more, and its challenger has its bond back for asking.
  */
 import { returnBond } from '@assay/compute';
 import type { TransactionReceipt } from 'viem';
