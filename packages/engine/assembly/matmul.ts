@@ -54,8 +54,8 @@ function finishFour(low: v128, high: v128, shifts: usize, out: usize, mask: usiz
 }
 
 /**
- * Sums of the eight outputs of a panel for one activation row. The inner loop stays a loop, here and below: V8 11 moves all loads of a straight
- * piece of code to its front, where a whole block's weights do not fit the registers.
+ * Sums of the eight outputs of a panel for one activation row. The inner loop stays a loop, here and below: V8 11 moves
+ * all loads of a straight piece of code to its front, where a whole block's weights do not fit the registers.
  */
 function eightByOne(x: usize, k: usize, w: usize, s: usize, sums: usize): void {
   let low0 = i64x2.splat(0);

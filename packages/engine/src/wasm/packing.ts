@@ -1,6 +1,6 @@
 /**
- * Weights in the order in which the matmul kernel streams them: panels of eight output rows, within a panel column after
- * column, two columns at a time for each of the eight rows. Rows are filled up with zeros to a multiple of eight.
+ * Weights in the order in which the matmul kernel streams them: panels of eight output rows, within a panel two
+ * columns at a time for each of the eight rows. Rows are filled up with zeros to a multiple of eight.
  */
 import { BLOCK_SIZE } from '../model-config.js';
 import type { W8Matrix } from '../weights.js';
