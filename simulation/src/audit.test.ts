@@ -1,6 +1,7 @@
 /**
  * Audits on real processes: a network in which every receipt is audited, with a verifier that computes, one that
- * invents, a provider that cheats, and one that shows no tokens. Waits follow the chain, not this machine's speed.
+ * invents, a provider that cheats, and one that shows no tokens. They come one after another, and their audits then run
+ * side by side: waits follow the chain, not this machine's speed.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,11 +20,16 @@ import {
 /** Everything is audited; times that a machine under load can keep. */
 const TERMS = { rate: 2 ** 32 - 1, commitTime: 30, revealTime: 20, disputeTime: 45 };
 
-/** A whole audit with its dispute, on a machine that does other things, too. */
-const AUDIT_TIMEOUT_MS = 280_000;
+/** Everything up to the last question, and a whole audit with its dispute, on a machine that does other things, too. */
+const TIMEOUT_MS = 280_000;
 
-/** Seats of the honest verifier, and of the one that invents: both are drawn soon. */
-const SEATS = 3;
+/** Of four seats three are drawn: the honest verifier has at least two places in every audit, the other soon has one. */
+const HONEST_SEATS = 3;
+const LAZY_SEATS = 1;
+
+/** Prices below that of the honest provider, each lower than the one that came before. */
+const CHEAT_PRICE = 10_000;
+const SILENT_PRICE = 5_000;
 
 type Report = {
   readonly verifier: string;
@@ -34,23 +40,51 @@ type Report = {
 };
 type Audit = {
   readonly jobId: string | null;
+  readonly provider: string;
   readonly root: string | null;
   readonly reports: readonly Report[];
 };
 type Asked = { readonly receipt: string; readonly price: string };
 
+type Role = { readonly address: string; readonly stop: () => Promise<void> };
+
 let network: Network;
+let honest: readonly Asked[];
+let lazy: Role;
+let cheat: Role;
+let cheated: Asked;
+let silent: Role;
 const homes = [temporaryHome(), temporaryHome(), temporaryHome()];
 const [lazyHome, cheatHome, silentHome] = homes as [string, string, string];
 
 beforeAll(async () => {
-  network = await startNetwork({
-    args: ['--seats', String(SEATS), '--audit-terms', JSON.stringify(TERMS)],
+  const args = ['--seats', String(HONEST_SEATS), '--audit-terms', JSON.stringify(TERMS)];
+  network = await startNetwork({ args });
+  honest = [ask(), ask()];
+  await untilAudits((audits) => audits.length === honest.length);
+  killVerifier();
+  lazy = await startLazyVerifier({ network, home: lazyHome, seats: LAZY_SEATS });
+  const hasDrawnLazy = (audits: readonly Audit[]): boolean =>
+    audits.some(({ reports }) => reports.some(isOf(lazy)));
+  for (let known = 3; !hasDrawnLazy(await audits()); known++) {
+    ask();
+    await untilAudits((found) => found.length >= known && found.every(hasStarted));
+  }
+  const cheap = { network, position: 0 };
+  cheat = await startDishonestProvider({
+    ...{ ...cheap, home: cheatHome, fault: 'flip-activation', price: CHEAT_PRICE },
   });
-}, AUDIT_TIMEOUT_MS);
+  await untilOnline(network, cheat.address);
+  cheated = ask();
+  silent = await startDishonestProvider({
+    ...{ ...cheap, home: silentHome, fault: 'withhold', price: SILENT_PRICE },
+  });
+  await untilOnline(network, silent.address);
+  ask();
+}, TIMEOUT_MS);
 
 afterAll(async () => {
-  await network?.stop();
+  for (const role of [lazy, cheat, silent, network]) await role?.stop();
   for (const home of [network?.home, ...homes]) if (home) removeHome(home);
 });
 
@@ -60,141 +94,117 @@ function ask(): Asked {
   return JSON.parse(asked.stdout) as Asked;
 }
 
+/** Between commitment and reveal: the supervisor starts it again, and it has to show what it wrote down. */
+function killVerifier(): void {
+  const run = readFileSync(join(network.home, 'run', 'network.json'), 'utf8');
+  const { pids } = JSON.parse(run) as { pids: { verifier: number } };
+  process.kill(pids.verifier, 'SIGKILL');
+}
+
 async function get<T>(path: string): Promise<T> {
   // A connection of its own: commands block this process for longer than a server keeps one open.
   const answer = await fetch(`${network.url}${path}`, { headers: { connection: 'close' } });
   return (await answer.json()) as T;
 }
 
-const auditsOf = async (id: string): Promise<readonly Audit[]> =>
-  (await get<{ audits: readonly Audit[] }>(`/v1/receipts/${id}`)).audits;
+const audits = async (): Promise<readonly Audit[]> =>
+  (await get<{ audits: readonly Audit[] }>('/v1/audits')).audits;
 
-/** The audit of a receipt, once every report has an outcome. */
-async function settled(id: string): Promise<Audit> {
+const isOf =
+  ({ address }: Role) =>
+  ({ verifier }: Report): boolean =>
+    verifier.toLowerCase() === address.toLowerCase();
+
+/** Its places are taken: who was drawn is known. */
+const hasStarted = ({ reports }: Audit): boolean => reports.length === LOCAL_AUDIT_TERMS.places;
+
+const isSettled = (audit: Audit): boolean =>
+  hasStarted(audit) && audit.reports.every(({ outcome }) => outcome !== null);
+
+async function untilAudits(
+  isReached: (audits: readonly Audit[]) => boolean,
+): Promise<readonly Audit[]> {
   for (;;) {
-    const [audit] = await auditsOf(id);
-    const reports = audit?.reports ?? [];
-    if (audit && reports.length > 0 && reports.every(({ outcome }) => outcome !== null))
-      return audit;
+    const found = await audits();
+    if (isReached(found)) return found;
     await new Promise((resolve) => setTimeout(resolve, 500));
   }
 }
 
-describe('audits', () => {
-  it(
-    'agree on honest receipts, and are paid out of the stake to the atomic unit; a killed verifier loses nothing',
-    async () => {
-      const asked = [ask(), ask()];
-      // Between commitment and reveal: the supervisor starts it again, and it has to show what it wrote down.
-      await expect
-        .poll(async () => (await get<{ audits: Audit[] }>('/v1/audits')).audits.length, {
-          timeout: AUDIT_TIMEOUT_MS,
-        })
-        .toBeGreaterThan(0);
-      const run = readFileSync(join(network.home, 'run', 'network.json'), 'utf8');
-      const { pids } = JSON.parse(run) as { pids: { verifier: number } };
-      process.kill(pids.verifier, 'SIGKILL');
-      let fees = 0n;
-      for (const { receipt, price } of asked) {
-        const audit = await settled(receipt);
-        const fee = auditFee(BigInt(price), LOCAL_AUDIT_TERMS);
-        expect(audit.reports).toHaveLength(LOCAL_AUDIT_TERMS.places);
-        for (const report of audit.reports) {
-          expect(report).toMatchObject({ finding: 'right', outcome: 'paid', root: audit.root });
-          expect(BigInt(report.amount)).toBe(fee);
-          fees += fee;
-        }
-      }
-      const status = await get<{
-        audits: { fees: string; lost: string };
-        money: { contract: string; charged: string; balanced: boolean }[];
-      }>('/v1/network');
-      expect(status.audits).toMatchObject({ fees: String(fees), lost: '0' });
-      const stake = status.money.find(({ contract }) => contract === 'stake');
-      expect(stake).toMatchObject({ charged: String(fees), balanced: true });
-    },
-    AUDIT_TIMEOUT_MS,
-  );
+/** The audit of a receipt, once every report has an outcome. */
+async function settled(id: string): Promise<Audit> {
+  const ofReceipt = ({ jobId }: Audit): boolean => jobId === id;
+  const found = await untilAudits((list) => list.filter(ofReceipt).some(isSettled));
+  return found.find(ofReceipt)!;
+}
 
-  it(
-    'take the bond of a verifier that invents a root',
-    async () => {
-      const lazy = await startLazyVerifier({ network, home: lazyHome, seats: SEATS });
-      try {
-        const address = lazy.address.toLowerCase();
-        for (;;) {
-          const { reports, root } = await settled(ask().receipt);
-          const mine = reports.filter(({ verifier }) => verifier.toLowerCase() === address);
-          for (const report of mine) {
-            expect(report).toMatchObject({ finding: 'right', outcome: 'forfeited' });
-            expect(report.root).not.toBe(root);
-            expect(BigInt(report.amount)).toBe(LOCAL_AUDIT_TERMS.bond);
-          }
-          for (const report of reports.filter((one) => !mine.includes(one)))
-            expect(report).toMatchObject({ finding: 'right', outcome: 'paid', root });
-          if (mine.length > 0) break;
-        }
-      } finally {
-        await lazy.stop();
+describe('audits', { timeout: TIMEOUT_MS }, () => {
+  it('agree on honest receipts; a killed verifier loses nothing', async () => {
+    for (const { receipt, price } of honest) {
+      const audit = await settled(receipt);
+      const fee = auditFee(BigInt(price), LOCAL_AUDIT_TERMS);
+      for (const report of audit.reports) {
+        expect(report).toMatchObject({ finding: 'right', outcome: 'paid', root: audit.root });
+        expect(BigInt(report.amount)).toBe(fee);
       }
-    },
-    AUDIT_TIMEOUT_MS,
-  );
+    }
+  });
 
-  it(
-    'convict a provider that changed a number inside, and pay who found it',
-    async () => {
-      const cheat = await startDishonestProvider({
-        ...{ network, home: cheatHome, fault: 'flip-activation', position: 0 },
-      });
-      try {
-        await untilOnline(network, cheat.address);
-        const { receipt } = ask();
-        const audit = await settled(receipt);
-        const found = audit.reports.filter(({ finding }) => finding === 'right');
-        expect(found.length).toBeGreaterThan(0);
-        for (const report of found) {
-          expect(report.outcome).toBe('paid');
-          expect(report.root).not.toBe(audit.root);
-        }
-        const shown = JSON.parse(network.assay('dispute', 'list', '--json').stdout) as {
-          verdicts: { jobId: string; provider: string }[];
-        };
-        expect(shown.verdicts).toContainEqual(
-          expect.objectContaining({ jobId: receipt, provider: cheat.address }),
-        );
-      } finally {
-        await cheat.stop();
-      }
-    },
-    AUDIT_TIMEOUT_MS,
-  );
+  it('take the bond of a verifier that invents a root', async () => {
+    const found = await untilAudits((list) =>
+      list.some((audit) => isSettled(audit) && audit.reports.some(isOf(lazy))),
+    );
+    const audit = found.find((one) => isSettled(one) && one.reports.some(isOf(lazy)))!;
+    const { reports, root } = audit;
+    for (const report of reports.filter(isOf(lazy))) {
+      expect(report).toMatchObject({ finding: 'right', outcome: 'forfeited' });
+      expect(report.root).not.toBe(root);
+      expect(BigInt(report.amount)).toBe(LOCAL_AUDIT_TERMS.bond);
+    }
+    for (const report of reports.filter((one) => !isOf(lazy)(one)))
+      expect(report).toMatchObject({ finding: 'right', outcome: 'paid', root });
+  });
 
-  it(
-    'say nothing where the provider shows no tokens, and nobody loses a bond',
-    async () => {
-      const silent = await startDishonestProvider({
-        ...{ network, home: silentHome, fault: 'withhold', position: 0 },
-      });
-      try {
-        await untilOnline(network, silent.address);
-        ask();
-        const own = async (): Promise<readonly Report[]> => {
-          const { audits } = await get<{ audits: (Audit & { provider: string })[] }>('/v1/audits');
-          return audits
-            .filter(({ provider }) => provider.toLowerCase() === silent.address.toLowerCase())
-            .flatMap(({ reports }) => reports);
-        };
-        await expect
-          .poll(async () => (await own()).some(({ finding }) => finding === 'abstained'), {
-            timeout: AUDIT_TIMEOUT_MS,
-          })
-          .toBe(true);
-        expect((await own()).filter(({ outcome }) => outcome === 'forfeited')).toEqual([]);
-      } finally {
-        await silent.stop();
-      }
-    },
-    AUDIT_TIMEOUT_MS,
-  );
+  it('convict a provider that changed a number inside, and pay who found it', async () => {
+    const audit = await settled(cheated.receipt);
+    const found = audit.reports.filter((one) => !isOf(lazy)(one));
+    expect(found.length).toBeGreaterThan(1);
+    for (const report of found) {
+      expect(report).toMatchObject({ finding: 'right', outcome: 'paid' });
+      expect(report.root).not.toBe(audit.root);
+    }
+    const shown = JSON.parse(network.assay('dispute', 'list', '--json').stdout) as {
+      verdicts: { jobId: string; provider: string }[];
+    };
+    expect(shown.verdicts).toContainEqual(
+      expect.objectContaining({ jobId: cheated.receipt, provider: cheat.address }),
+    );
+  });
+
+  it('say nothing where the provider shows no tokens, and nobody loses a bond', async () => {
+    const ofSilent = ({ provider }: Audit): boolean =>
+      provider.toLowerCase() === silent.address.toLowerCase();
+    const found = await untilAudits((list) => list.filter(ofSilent).some(isSettled));
+    const reports = found.filter(ofSilent).flatMap((audit) => audit.reports);
+    expect(reports.map(({ finding }) => finding)).toContain('abstained');
+    expect(reports.map(({ outcome }) => outcome)).not.toContain('forfeited');
+  });
+
+  it('are paid out of stakes, to the atomic unit', async () => {
+    const found = await untilAudits((list) => list.every(isSettled));
+    const sum = (outcome: string): bigint =>
+      found
+        .flatMap(({ reports }) => reports.filter((report) => report.outcome === outcome))
+        .reduce((total, { amount }) => total + BigInt(amount), 0n);
+    const status = await get<{
+      audits: { fees: string; lost: string };
+      money: { contract: string; charged: string; balanced: boolean }[];
+    }>('/v1/network');
+    expect(sum('paid')).toBeGreaterThan(0n);
+    expect(status.audits).toMatchObject({
+      ...{ fees: String(sum('paid')), lost: String(sum('forfeited')) },
+    });
+    const stake = status.money.find(({ contract }) => contract === 'stake');
+    expect(stake).toMatchObject({ charged: String(sum('paid')), balanced: true });
+  });
 });

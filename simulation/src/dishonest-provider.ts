@@ -1,6 +1,6 @@
 /**
- * A provider process that cheats: `node dishonest-provider.js HOME RPC FAULT POSITION PORT`. It is the real role with
- * its maker of tokens or its trace replaced; it signs what it sends and is paid until somebody re-computes.
+ * A provider process that cheats: `node dishonest-provider.js HOME RPC FAULT POSITION PORT PRICE`. It is the real
+ * role with its maker of tokens or its trace replaced; it signs what it sends and is paid until somebody re-computes.
  */
 import {
   createLog,
@@ -14,7 +14,8 @@ import {
 } from '@assay/node';
 import { FAULT_KINDS, type Fault, withFault } from './faults.js';
 
-const [home, rpc, kind, position, port] = process.argv.slice(2) as [
+const [home, rpc, kind, position, port, price] = process.argv.slice(2) as [
+  string,
   string,
   string,
   string,
@@ -44,8 +45,8 @@ const role = await startProvider(
     rpc,
     host: '127.0.0.1',
     port: Number(port),
-    inputPrice: 10_000,
-    outputPrice: 20_000,
+    inputPrice: Number(price),
+    outputPrice: 2 * Number(price),
     stake: 1_000_000,
     queue: 64,
     threads: 1,

@@ -117,7 +117,12 @@ export type DishonestOptions = {
   readonly home: string;
   readonly fault: string;
   readonly position: number;
+  /** Atomic units for a million tokens of input; twice that for output. */
+  readonly price?: number;
 };
+
+/** Half the price of the providers that `assay up` starts. */
+const DISHONEST_PRICE = 10_000;
 
 /** A cheating provider on the same chain, cheaper than the honest one, so that the gateway chooses it. */
 export async function startDishonestProvider(
@@ -126,12 +131,12 @@ export async function startDishonestProvider(
   const program = fileURLToPath(
     new URL('./dishonest-provider.js', import.meta.url.replace('/src/', '/dist/')),
   );
-  const { network, home, fault, position } = options;
+  const { network, home, fault, position, price = DISHONEST_PRICE } = options;
   // How a stranger joins a network: with the address file.
   cpSync(join(network.home, 'deployments'), join(home, 'deployments'), { recursive: true });
   const child = spawn(
     process.execPath,
-    [program, home, network.rpc, fault, String(position), '0'],
+    [program, home, network.rpc, fault, String(position), '0', String(price)],
     {
       stdio: ['ignore', 'pipe', 'inherit'],
       env: { ...process.env, ASSAY_LOG: 'error' },

@@ -29,6 +29,7 @@ describe('variableName', () => {
       'vaults',
       'vault',
       'court',
+      'audits',
     ]);
   });
 });

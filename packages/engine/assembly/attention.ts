@@ -5,7 +5,6 @@
 //   weight = 2^20 * a + 2^10 * b + c, each below 2^10: 64 positions of 2^25 stay below 2^31.
 import { bitLength, clamp, round } from './arithmetic';
 import { keptExponents, keptRows, PAGE_POSITIONS, pageOf } from './heads';
-import { sumLanes } from './matmul';
 import { quantise, roundPair } from './rows';
 import { joinPair, lowHalves } from './vectors';
 
@@ -37,6 +36,24 @@ export class HeadResult {
   exponent: i32;
   unused: i32;
   sum: i64;
+}
+
+/** Sums the lanes of four vectors: [sum a, sum b, sum c, sum d]. */
+// @ts-ignore: decorator
+@inline
+function sumLanes(a: v128, b: v128, c: v128, d: v128): v128 {
+  const ab = i32x4.add(
+    v128.shuffle<i32>(a, b, 0, 4, 1, 5),
+    v128.shuffle<i32>(a, b, 2, 6, 3, 7),
+  );
+  const cd = i32x4.add(
+    v128.shuffle<i32>(c, d, 0, 4, 1, 5),
+    v128.shuffle<i32>(c, d, 2, 6, 3, 7),
+  );
+  return i32x4.add(
+    v128.shuffle<i32>(ab, cd, 0, 1, 4, 5),
+    v128.shuffle<i32>(ab, cd, 2, 3, 6, 7),
+  );
 }
 
 /** query int16 to low bytes (signed) and the rest, each [padded] int16. */

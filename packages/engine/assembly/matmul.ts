@@ -5,24 +5,6 @@
 // stays below 2^27 in i32 lanes, times the scale below 2^43, at most 2^11 blocks below 2^54, and
 // 2^7 of row shift below 2^61 (specification, operator "matmul", overflow proof).
 
-/** Sums the lanes of four vectors: [sum a, sum b, sum c, sum d]. */
-// @ts-ignore: decorator
-@inline
-export function sumLanes(a: v128, b: v128, c: v128, d: v128): v128 {
-  const ab = i32x4.add(
-    v128.shuffle<i32>(a, b, 0, 4, 1, 5),
-    v128.shuffle<i32>(a, b, 2, 6, 3, 7),
-  );
-  const cd = i32x4.add(
-    v128.shuffle<i32>(c, d, 0, 4, 1, 5),
-    v128.shuffle<i32>(c, d, 2, 6, 3, 7),
-  );
-  return i32x4.add(
-    v128.shuffle<i32>(ab, cd, 0, 1, 4, 5),
-    v128.shuffle<i32>(ab, cd, 2, 3, 6, 7),
-  );
-}
-
 /** Adds a dot of eight int16 products to i32 lanes. */
 // @ts-ignore: decorator
 @inline

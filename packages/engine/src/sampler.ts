@@ -54,7 +54,7 @@ export function tauFromTemperature(temperature: number): number {
 }
 
 /** Index of the largest logit, the lowest on ties. */
-function largestLogit(logits: Int32Array): number {
+export function largestLogit(logits: Int32Array): number {
   let top = 0;
   let largest = logits[0]!;
   for (let id = 1; id < logits.length; id++) {

@@ -2,6 +2,7 @@
 import type { Offer } from '@assay/compute';
 import type { Hex } from '@assay/protocol';
 import { offersAbi } from '@assay/protocol/abi';
+import { blockRanges } from './block-ranges.js';
 import type { ChainAccess } from './chain-access.js';
 
 /** Offers that stand now: of one model, of one provider, or of both. */
@@ -10,16 +11,16 @@ export async function listOffersOnChain(
   filter: { readonly modelId?: Hex; readonly provider?: Hex },
 ): Promise<readonly Offer[]> {
   const { read, deployment } = access;
-  const logs = await read.getContractEvents({
-    address: deployment.addresses.offers,
-    abi: offersAbi,
-    fromBlock: BigInt(deployment.startBlock),
-  });
   const offers = new Map<Hex, Offer>();
-  for (const log of logs) {
-    const { offerId, provider, modelId, terms, endpoint } = log.args as Published;
-    if (log.eventName === 'OfferWithdrawn') offers.delete(offerId);
-    else offers.set(offerId, { offerId, provider, endpoint, modelId, ...terms });
+  const head = await read.getBlockNumber();
+  for (const range of blockRanges(BigInt(deployment.startBlock), head)) {
+    const { offers: address } = deployment.addresses;
+    const logs = await read.getContractEvents({ address, abi: offersAbi, ...range });
+    for (const log of logs) {
+      const { offerId, provider, modelId, terms, endpoint } = log.args as Published;
+      if (log.eventName === 'OfferWithdrawn') offers.delete(offerId);
+      else offers.set(offerId, { offerId, provider, endpoint, modelId, ...terms });
+    }
   }
   const same = (wanted: Hex | undefined, found: Hex): boolean =>
     wanted === undefined || wanted.toLowerCase() === found.toLowerCase();

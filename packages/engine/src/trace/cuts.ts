@@ -4,7 +4,7 @@
  * by the sampler.
  */
 import { chachaBlock, chachaKey } from '../chacha.js';
-import type { SamplerSettings } from '../sampler.js';
+import { largestLogit, type SamplerSettings } from '../sampler.js';
 import { exp2nNumber, log2bNumber, multiplyShift16 } from '../sampling/numbers.js';
 import { CUT_SUMS, type Cuts, claimedCuts, SUM_ELEMENTS, type TraceJob } from './layout.js';
 
@@ -35,7 +35,7 @@ export function cutsOf(
   { tau, topK, topP }: SamplerSettings,
   cuts: Cuts,
 ): { top: number; rankCut: number | undefined; shareCut: number | undefined } {
-  const top = largestId(logits);
+  const top = largestLogit(logits);
   if (!cuts.rank && !cuts.share) return { top, rankCut: undefined, shareCut: undefined };
   const weight = (id: number) => weightOfLogit(logits[id]!, logits[top]!, tau);
   const ranked = cuts.rank
@@ -52,18 +52,6 @@ export function cutsOf(
   let count = 0;
   while (BigInt(reached) << 30n < share) reached += weights[count++]!;
   return { top, rankCut, shareCut: ranked[count - 1] };
-}
-
-function largestId(logits: Int32Array): number {
-  let top = 0;
-  let largest = logits[0]!;
-  for (let id = 1; id < logits.length; id++) {
-    const logit = logits[id]!;
-    if (logit <= largest) continue;
-    largest = logit;
-    top = id;
-  }
-  return top;
 }
 
 /** Largest logit and last tokens kept; the first id with logit 0 stands for a cut that is off. */

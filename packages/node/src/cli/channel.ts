@@ -4,8 +4,8 @@
  */
 import { finalizeWithdraw, initiateWithdraw, readChannel } from '@assay/compute';
 import { AssayError, type ChannelConfig, formatAmount, type Hex, isHexOf } from '@assay/protocol';
-import { channelsAbi } from '@assay/protocol/abi';
 import type { ChainAccess } from '../chain-access.js';
+import { openedChannels } from '../channels-on-chain.js';
 import { print, table } from './output.js';
 import {
   amountUnfit,
@@ -103,22 +103,9 @@ const WITHDRAWN_HINT =
   'The money is on the address of the gateway (`assay wallet`). A gateway that runs must be started again.';
 
 /** Every channel that this payer ever opened, as the chain has it now. */
-async function readOwnChannels({
-  read,
-  write,
-  market,
-  deployment,
-}: ChainAccess): Promise<readonly OwnChannel[]> {
-  const opened = await read.getContractEvents({
-    address: market.channels,
-    abi: channelsAbi,
-    eventName: 'ChannelOpened',
-    args: { payer: write.account.address },
-    fromBlock: BigInt(deployment.startBlock),
-    strict: true,
-  });
-  // An emptied channel that is funded again is opened again: one entry each.
-  const configs = new Map(opened.map(({ args }) => [args.channelId, args.config]));
+async function readOwnChannels(access: ChainAccess): Promise<readonly OwnChannel[]> {
+  const { read, write, market } = access;
+  const configs = await openedChannels(access, write.account.address);
   const states = [...configs].map(async ([channelId, config]) => {
     const {
       withdrawal,

@@ -19,6 +19,10 @@ app.get('/v1/network', (context) =>
     gateway: { url: 'http://gateway' },
     requests: { count: 0, tokens: 0, paid: '0', verified: 0, different: 0 },
     providers: [],
+    audits: {
+      ...{ audits: 0, right: 0, wrong: 0, abstained: 0, absent: 0 },
+      ...{ fees: '0', lost: '0', seats: 0, verifiers: 0 },
+    },
     money: [],
   }),
 );

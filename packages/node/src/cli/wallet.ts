@@ -1,7 +1,6 @@
 /** `assay wallet`: the address of each role in this data folder and what it owns on the chain. Reads, never spends. */
 import { readChannel, readReceiver, readStake, vaultAddress } from '@assay/compute';
 import { type Address, AssayError, formatAmount } from '@assay/protocol';
-import { channelsAbi } from '@assay/protocol/abi';
 import { formatEther } from 'viem';
 import type { PrivateKeyAccount } from 'viem/accounts';
 import {
@@ -11,6 +10,7 @@ import {
   resolveRpc,
   tokenBalance,
 } from '../chain-access.js';
+import { openedChannels } from '../channels-on-chain.js';
 import { listKeys, loadKey } from '../home.js';
 import { type Output, print, table } from './output.js';
 
@@ -88,20 +88,12 @@ async function readTokens(access: ChainAccess, address: Address): Promise<TokenM
   return { held, stake: staked, earned: totalClaimed, unsettled, inChannels };
 }
 
-async function unclaimedDeposits(
-  { read, market, deployment }: ChainAccess,
-  payer: Address,
-): Promise<bigint> {
+async function unclaimedDeposits(access: ChainAccess, payer: Address): Promise<bigint> {
+  const { read, market } = access;
   const { channels } = market;
-  const opened = await read.getContractEvents({
-    address: channels,
-    abi: channelsAbi,
-    eventName: 'ChannelOpened',
-    args: { payer },
-    fromBlock: BigInt(deployment.startBlock),
-  });
+  const opened = [...(await openedChannels(access, payer)).keys()];
   const states = await Promise.all(
-    opened.map(({ args }) => readChannel(read, { channels, channelId: args.channelId! })),
+    opened.map((channelId) => readChannel(read, { channels, channelId })),
   );
   return states.reduce((sum, { available }) => sum + available, 0n);
 }

@@ -27,6 +27,7 @@ import type { Logger } from '../log.js';
 import type { ProviderLedger } from '../stores/provider-store.js';
 import { type AuditedEpoch, type AuditFollower, followAudits } from './audit-follower.js';
 import { chainTime } from './chain-time.js';
+import { type LookLoop, startLookLoop } from './look-loop.js';
 
 export type AuditDutyOptions = {
   readonly access: ChainAccess;
@@ -41,12 +42,11 @@ export type AuditDutyOptions = {
 /** A drawn receipt, with its place in the epoch. */
 export type AuditedReceipt = { readonly envelope: ReceiptEnvelope; readonly proof: readonly Hex[] };
 
-export type AuditDuty = {
+export type AuditDuty = LookLoop & {
   /** Seconds until commitments about this receipt close; undefined if none are open. */
   readonly openFor: (jobId: Hex) => Promise<number | undefined>;
   /** A drawn and audited receipt; undefined for any other. */
   readonly find: (epoch: bigint, index: bigint) => Promise<AuditedReceipt | undefined>;
-  readonly stop: () => Promise<void>;
 };
 
 /** Note under which the first block is kept that still matters. */
@@ -60,28 +60,8 @@ type Drawn = {
 };
 
 export function startAuditDuty(options: AuditDutyOptions): AuditDuty {
-  const duty = createDuty(options);
-  const { log, intervalMs } = options;
-  let stopped = false;
-  let current: Promise<void> = Promise.resolve();
-  const loop = (): void => {
-    current = duty
-      .look()
-      .catch((error: unknown) => log.warn({ error: String(error) }, 'audits: trying again'))
-      .finally(() => {
-        if (!stopped) timer = setTimeout(loop, intervalMs);
-      });
-  };
-  let timer = setTimeout(loop, intervalMs);
-  return {
-    openFor: duty.openFor,
-    find: duty.find,
-    stop: async () => {
-      stopped = true;
-      clearTimeout(timer);
-      await current;
-    },
-  };
+  const { look, openFor, find } = createDuty(options);
+  return { openFor, find, ...startLookLoop(look, { ...options, name: 'audits' }) };
 }
 
 type Duty = Pick<AuditDuty, 'openFor' | 'find'> & { readonly look: () => Promise<void> };

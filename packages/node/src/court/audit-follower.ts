@@ -4,10 +4,8 @@
  */
 import type { Address, Hex } from '@assay/protocol';
 import { auditsAbi, receiptsAbi } from '@assay/protocol/abi';
+import { type BlockRange, blockRanges } from '../block-ranges.js';
 import type { ChainAccess } from '../chain-access.js';
-
-/** Blocks per question: public nodes refuse longer ranges. */
-const RANGE_BLOCKS_MAX = 2_000n;
 
 /** Epochs remembered; more wait at once only if nobody settles, and the oldest are over then. */
 const EPOCHS_MAX = 10_000;
@@ -82,11 +80,9 @@ export function followAudits(options: FollowAuditsOptions): AuditFollower {
       epochs.clear();
       next = fromBlock;
     }
-    while (next <= head) {
-      const last = next + RANGE_BLOCKS_MAX - 1n;
-      const toBlock = last < head ? last : head;
-      await readRange(options, { fromBlock: next, toBlock }, epochs);
-      next = toBlock + 1n;
+    for (const range of blockRanges(next, head)) {
+      await readRange(options, range, epochs);
+      next = range.toBlock + 1n;
     }
     seen = { number: head, hash };
   };
@@ -97,7 +93,6 @@ export function followAudits(options: FollowAuditsOptions): AuditFollower {
   };
 }
 
-type Range = { readonly fromBlock: bigint; readonly toBlock: bigint };
 type Epochs = Map<string, AuditedEpoch>;
 
 const epochKey = (of: { readonly provider: Address; readonly epoch: bigint }): string =>
@@ -105,7 +100,7 @@ const epochKey = (of: { readonly provider: Address; readonly epoch: bigint }): s
 
 async function readRange(
   { access, provider }: FollowAuditsOptions,
-  range: Range,
+  range: BlockRange,
   epochs: Epochs,
 ): Promise<void> {
   const { receipts, audits } = access.deployment.addresses;

@@ -8,6 +8,7 @@ import { type AuditTerms, auditDeadlines, drawEpoch } from '@assay/compute';
 import { type ReceiptEnvelope, toHex } from '@assay/protocol';
 import { LOCAL_CHAIN_ID } from '../chain/index.js';
 import type { ChainAccess } from '../chain-access.js';
+import { inTurn } from '../in-turn.js';
 import type { Logger } from '../log.js';
 import type { GivenReceipt } from '../peers/audit-peer.js';
 import type { AuditBook } from './audit-book.js';
@@ -22,6 +23,7 @@ import {
 } from './audit-moves.js';
 import { createPlaceFinder, nameOf, type OwnPlace } from './audit-places.js';
 import { chainTime } from './chain-time.js';
+import { type LookLoop, startLookLoop } from './look-loop.js';
 
 export type AuditorOptions = {
   readonly access: ChainAccess;
@@ -37,8 +39,6 @@ export type AuditorOptions = {
   /** Between two looks at the chain. */
   readonly intervalMs: number;
 };
-
-export type Auditor = { readonly stop: () => Promise<void> };
 
 /** Receipts under way at once, each with its token ids; more wait on chain. */
 const PREPARED_MAX = 64;
@@ -63,13 +63,14 @@ export type Desk = AuditorOptions & {
   readonly judgeInTurn: AuditJudge;
 };
 
-export function startAuditor(options: AuditorOptions): Auditor {
-  const { access, book, log, intervalMs } = options;
+export function startAuditor(options: AuditorOptions): LookLoop {
+  const { access, book } = options;
   const desk: Desk = {
     ...options,
     preparations: new Map(),
     closed: new WeakSet(),
     settleAt: new Map(),
+    // An engine has all threads that it was given.
     judgeInTurn: inTurn(options.judge),
   };
   const fromBlock = book.readBlock() ?? BigInt(access.deployment.startBlock);
@@ -91,33 +92,7 @@ export function startAuditor(options: AuditorOptions): Auditor {
     const [oldest] = follower.epochs();
     if (oldest !== undefined) book.writeBlock(oldest.postedBlock);
   };
-  let stopped = false;
-  let current: Promise<void> = Promise.resolve();
-  const loop = (): void => {
-    current = look()
-      .catch((error: unknown) => log.warn({ error: String(error) }, 'audits: trying again'))
-      .finally(() => {
-        if (!stopped) timer = setTimeout(loop, intervalMs);
-      });
-  };
-  let timer = setTimeout(loop, 0);
-  return {
-    stop: async () => {
-      stopped = true;
-      clearTimeout(timer);
-      await current;
-    },
-  };
-}
-
-/** One judgement at a time: an engine has all threads that it was given. */
-function inTurn(judge: AuditJudge): AuditJudge {
-  let last: Promise<unknown> = Promise.resolve();
-  return (envelope) => {
-    const next = last.then(() => judge(envelope));
-    last = next.catch(() => undefined);
-    return next;
-  };
+  return startLookLoop(look, { ...options, name: 'audits' });
 }
 
 // DRAWING

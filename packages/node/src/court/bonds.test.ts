@@ -150,7 +150,7 @@ describe('followCourt', { timeout: 120_000 }, () => {
       return challenger.read.getContractEvents(range);
     };
     const read = { ...challenger.read, getContractEvents } as typeof challenger.read;
-    const follower = await followCourt({ ...challenger, read }, { pageBlocks: 4n });
+    const follower = await followCourt({ ...challenger, read }, { rangeBlocks: 4n });
     const head = await challenger.read.getBlockNumber();
     expect(widths).toHaveLength(Math.ceil(Number(head + 1n) / 4));
     expect(widths.every((width) => width <= 4n)).toBe(true);

@@ -11,6 +11,7 @@ import {
 } from '@assay/compute';
 import type { Hex } from '@assay/protocol';
 import { courtAbi } from '@assay/protocol/abi';
+import { type BlockRange, blockRanges } from '../block-ranges.js';
 import type { ChainAccess } from '../chain-access.js';
 
 /** One step of a case, as people read it. */
@@ -59,12 +60,9 @@ export type CourtFollower = {
   readonly steps: (jobId?: Hex) => readonly CourtStep[];
 };
 
-/** Blocks of one request for events: public nodes refuse wider ranges, and an answer must stay small. */
-const PAGE_BLOCKS = 5_000n;
-
 export async function followCourt(
   access: ChainAccess,
-  { pageBlocks = PAGE_BLOCKS }: { readonly pageBlocks?: bigint } = {},
+  { rangeBlocks }: { readonly rangeBlocks?: bigint } = {},
 ): Promise<CourtFollower> {
   const { read, deployment } = access;
   const terms = await readCourtTerms(read, deployment.addresses.court);
@@ -75,18 +73,15 @@ export async function followCourt(
   let running: Promise<void> | undefined;
   const refresh = async (): Promise<void> => {
     const head = await read.getBlockNumber();
-    while (next <= head) {
-      const last = next + pageBlocks - 1n;
-      await readPage(next, last < head ? last : head);
-    }
+    for (const range of blockRanges(next, head, rangeBlocks)) await readRange(range);
   };
-  /** Folds the events of some blocks; what was folded is not read again, also if a later page fails. */
-  const readPage = async (fromBlock: bigint, toBlock: bigint): Promise<void> => {
+  /** Folds the events of some blocks; what was folded is not read again, also if a later range fails. */
+  const readRange = async (range: BlockRange): Promise<void> => {
     const events = await read.getContractEvents({
       address: deployment.addresses.court,
       abi: courtAbi,
-      ...{ fromBlock, toBlock },
       strict: true,
+      ...range,
     });
     for (const event of events) {
       const openedAt =
@@ -105,7 +100,7 @@ export async function followCourt(
           detail,
         });
     }
-    next = toBlock + 1n;
+    next = range.toBlock + 1n;
   };
   const follower: CourtFollower = {
     terms,

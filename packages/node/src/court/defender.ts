@@ -17,6 +17,7 @@ import { type Hex, type ReceiptEnvelope, toHex } from '@assay/protocol';
 import type { ChainAccess } from '../chain-access.js';
 import type { Logger } from '../log.js';
 import { type CourtFollower, followCourt } from './court-follower.js';
+import { type LookLoop, startLookLoop } from './look-loop.js';
 import { sha256 } from './sha256.js';
 
 export type DefenderOptions = {
@@ -28,12 +29,8 @@ export type DefenderOptions = {
   readonly intervalMs: number;
 };
 
-export type Defender = { readonly stop: () => Promise<void> };
-
-export function startDefender(options: DefenderOptions): Defender {
+export function startDefender(options: DefenderOptions): LookLoop {
   let follower: CourtFollower | undefined;
-  let stopped = false;
-  let current: Promise<void> = Promise.resolve();
   const look = async (): Promise<void> => {
     follower ??= await followCourt(options.access);
     await follower.refresh();
@@ -42,22 +39,7 @@ export function startDefender(options: DefenderOptions): Defender {
       if (dispute.provider.toLowerCase() === own) await answerOne(options, dispute);
     }
   };
-  const loop = (): void => {
-    if (stopped) return;
-    current = look()
-      .catch((error: unknown) => options.log.warn({ error: String(error) }, 'court: trying again'))
-      .finally(() => {
-        if (!stopped) timer = setTimeout(loop, options.intervalMs);
-      });
-  };
-  let timer = setTimeout(loop, options.intervalMs);
-  return {
-    stop: async () => {
-      stopped = true;
-      clearTimeout(timer);
-      await current;
-    },
-  };
+  return startLookLoop(look, { ...options, name: 'court' });
 }
 
 async function answerOne(options: DefenderOptions, dispute: Dispute): Promise<void> {

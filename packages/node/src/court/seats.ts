@@ -2,11 +2,9 @@
 import { type AuditTerms, readSeat, takeSeats } from '@assay/compute';
 import { type Address, AssayError, formatAmount } from '@assay/protocol';
 import { auditsAbi } from '@assay/protocol/abi';
+import { blockRanges } from '../block-ranges.js';
 import { LOCAL_CHAIN_ID } from '../chain/index.js';
 import { type ChainAccess, fundLocalRole, tokenBalance } from '../chain-access.js';
-
-/** Blocks per question: public nodes refuse longer ranges. */
-const RANGE_BLOCKS_MAX = 10_000n;
 
 export type HeldSeat = {
   readonly seat: number;
@@ -24,16 +22,14 @@ export async function readHeldSeats(access: ChainAccess, holder: Address): Promi
   const { audits } = deployment.addresses;
   const head = await read.getBlockNumber();
   const held: HeldSeat[] = [];
-  for (let from = BigInt(deployment.startBlock); from <= head; from += RANGE_BLOCKS_MAX) {
-    const last = from + RANGE_BLOCKS_MAX - 1n;
+  for (const range of blockRanges(BigInt(deployment.startBlock), head)) {
     const taken = await read.getContractEvents({
       address: audits,
       abi: auditsAbi,
       eventName: 'SeatTaken',
       args: { holder },
       strict: true,
-      fromBlock: from,
-      toBlock: last < head ? last : head,
+      ...range,
     });
     for (const { args } of taken) {
       const seat = await heldSeat(access, holder, args.seat);

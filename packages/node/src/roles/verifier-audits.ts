@@ -12,7 +12,8 @@ import type { ChainAccess } from '../chain-access.js';
 import { openAuditBook } from '../court/audit-book.js';
 import { createAuditJudge } from '../court/audit-judge.js';
 import { type OwnPlace, placeOf } from '../court/audit-places.js';
-import { type Auditor, startAuditor } from '../court/auditor.js';
+import { startAuditor } from '../court/auditor.js';
+import type { LookLoop } from '../court/look-loop.js';
 import { ensureSeats } from '../court/seats.js';
 import { startTraceHost } from '../court/trace-host.js';
 import type { EngineHost } from '../engine/engine-host.js';
@@ -43,7 +44,7 @@ export type VerifierAuditsOptions = {
 };
 
 /** Takes the seats that are missing and begins to audit; undefined without any. */
-export async function startAudits(options: VerifierAuditsOptions): Promise<Auditor | undefined> {
+export async function startAudits(options: VerifierAuditsOptions): Promise<LookLoop | undefined> {
   const { home, access, log, engines, seats, disguise, prosecute } = options;
   const terms = await readAuditTerms(access.read, access.deployment.addresses.audits);
   const book = openAuditBook(home, access);

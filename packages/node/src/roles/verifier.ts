@@ -11,6 +11,7 @@ import type { CaseBook, CaseRecord } from '../court/case-book.js';
 import { type EngineHost, startEngine } from '../engine/engine-host.js';
 import { loadKey, openHome } from '../home.js';
 import { readRequestJson, respondError } from '../http-errors.js';
+import { inTurn } from '../in-turn.js';
 import { listen } from '../listen.js';
 import { createLog, type Logger } from '../log.js';
 import { type ModelCache, modelCache } from './model-cache.js';
@@ -66,7 +67,7 @@ export async function startVerifier(
   });
   const book = openVerifierBook(home, access);
   const bailiff = createBailiff({ home, access, log, book });
-  const verify = inTurn(async (envelope: ReceiptEnvelope): Promise<VerifierAnswer> => {
+  const verify = inQueue(async (envelope: ReceiptEnvelope): Promise<VerifierAnswer> => {
     const startedMs = Date.now();
     const verdict = await judge(access, envelope, engines);
     const seconds = (Date.now() - startedMs) / 1_000;
@@ -139,15 +140,13 @@ async function judge(
 }
 
 /** Runs calls one after another; refuses when too many wait. */
-function inTurn<A, R>(run: (argument: A) => Promise<R>): (argument: A) => Promise<R> {
-  let last: Promise<unknown> = Promise.resolve();
+function inQueue<A, R>(run: (argument: A) => Promise<R>): (argument: A) => Promise<R> {
+  const next = inTurn(run);
   let waiting = 0;
   return (argument) => {
     if (waiting >= WAITING_MAX) throw queueFull(waiting);
     waiting++;
-    const next = last.then(() => run(argument)).finally(() => waiting--);
-    last = next.catch(() => undefined);
-    return next;
+    return next(argument).finally(() => waiting--);
   };
 }
 

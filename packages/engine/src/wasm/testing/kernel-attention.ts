@@ -8,6 +8,7 @@ import { TRACE_BASE64 } from '../../trace/generated/trace-wasm.js';
 import { decodeBase64 } from '../kernels.js';
 import { keptBytes, PAGE_POSITIONS, paddedHead } from '../pages.js';
 import type { KernelBench } from './kernel-bench.js';
+import { writeKept } from './rows.js';
 
 /** At most {@link PAGE_POSITIONS} keys, and as many values. */
 export type Attention = {
@@ -107,7 +108,7 @@ function putPadded(bench: KernelBench, row: Row16): number {
   return bench.put(values);
 }
 
-/** One page of one head: keys one after the other, values two positions side by side (assembly/heads.ts). */
+/** One page of one head. */
 function layPage(
   bench: KernelBench,
   kept: {
@@ -117,18 +118,12 @@ function layPage(
   },
 ): number {
   const { keys, values, headSize } = kept;
-  const padded = paddedHead(headSize);
   const bytes = keptBytes(1, headSize);
   const page = bench.room(2 * bytes);
-  const lay = (at: number, rows: readonly Row16[], placeOf: (t: number, d: number) => number) => {
-    const elements = bench.int16(at, PAGE_POSITIONS * padded);
-    const exponents = bench.int32(at + 2 * PAGE_POSITIONS * padded, PAGE_POSITIONS);
-    for (const [t, row] of rows.entries()) {
-      for (let d = 0; d < padded; d++) elements[placeOf(t, d)] = row.values[d] ?? 0;
-      exponents[t] = row.exponent;
-    }
-  };
-  lay(page, keys, (t, d) => t * padded + d);
-  lay(page + bytes, values, (t, d) => ((t >> 1) * padded + d) * 2 + (t & 1));
+  for (const [position, key] of keys.entries()) {
+    const place = { kvHeads: 1, headSize, position };
+    writeKept(bench, { ...place, page, interleaved: false }, 0, key);
+    writeKept(bench, { ...place, page: page + bytes, interleaved: true }, 0, values[position]!);
+  }
   return page;
 }
