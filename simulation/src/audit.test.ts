@@ -23,7 +23,7 @@ const TERMS = { rate: 2 ** 32 - 1, commitTime: 30, revealTime: 20, disputeTime: 
 /** Everything up to the last question, and a whole audit with its dispute, on a machine that does other things, too. */
 const TIMEOUT_MS = 280_000;
 
-/** Of four seats three are drawn: the honest verifier has at least two places in every audit, the other soon has one. */
+/** Of four seats two are drawn: the honest verifier has a place in every audit, the other soon has one. */
 const HONEST_SEATS = 3;
 const LAZY_SEATS = 1;
 
@@ -115,11 +115,18 @@ const isOf =
   ({ verifier }: Report): boolean =>
     verifier.toLowerCase() === address.toLowerCase();
 
+const isAuditedIn =
+  ({ provider }: Audit) =>
+  ({ address }: Role): boolean =>
+    provider.toLowerCase() === address.toLowerCase();
+
 /** Its places are taken: who was drawn is known. */
 const hasStarted = ({ reports }: Audit): boolean => reports.length === LOCAL_AUDIT_TERMS.places;
 
-const isSettled = (audit: Audit): boolean =>
-  hasStarted(audit) && audit.reports.every(({ outcome }) => outcome !== null);
+/** Who abstained or kept silent has nothing to settle. */
+const isSettled = ({ reports }: Audit): boolean =>
+  reports.length > 0 &&
+  reports.every(({ finding, outcome }) => finding === 'abstained' || outcome !== null);
 
 async function untilAudits(
   isReached: (audits: readonly Audit[]) => boolean,
@@ -151,11 +158,13 @@ describe('audits', { timeout: TIMEOUT_MS }, () => {
   });
 
   it('take the bond of a verifier that invents a root', async () => {
-    const found = await untilAudits((list) =>
-      list.some((audit) => isSettled(audit) && audit.reports.some(isOf(lazy))),
-    );
-    const audit = found.find((one) => isSettled(one) && one.reports.some(isOf(lazy)))!;
-    const { reports, root } = audit;
+    // Of an honest provider: where one is convicted nobody knows the right root, and any other one is paid.
+    const isCaught = (audit: Audit): boolean =>
+      isSettled(audit) &&
+      audit.reports.some(isOf(lazy)) &&
+      ![cheat, silent].some(isAuditedIn(audit));
+    const found = await untilAudits((list) => list.some(isCaught));
+    const { reports, root } = found.find(isCaught)!;
     for (const report of reports.filter(isOf(lazy))) {
       expect(report).toMatchObject({ finding: 'right', outcome: 'forfeited' });
       expect(report.root).not.toBe(root);
@@ -167,8 +176,9 @@ describe('audits', { timeout: TIMEOUT_MS }, () => {
 
   it('convict a provider that changed a number inside, and pay who found it', async () => {
     const audit = await settled(cheated.receipt);
+    expect(audit.root).not.toBeNull();
     const found = audit.reports.filter((one) => !isOf(lazy)(one));
-    expect(found.length).toBeGreaterThan(1);
+    expect(found.length).toBeGreaterThan(0);
     for (const report of found) {
       expect(report).toMatchObject({ finding: 'right', outcome: 'paid' });
       expect(report.root).not.toBe(audit.root);
@@ -182,12 +192,12 @@ describe('audits', { timeout: TIMEOUT_MS }, () => {
   });
 
   it('say nothing where the provider shows no tokens, and nobody loses a bond', async () => {
-    const ofSilent = ({ provider }: Audit): boolean =>
-      provider.toLowerCase() === silent.address.toLowerCase();
-    const found = await untilAudits((list) => list.filter(ofSilent).some(isSettled));
-    const reports = found.filter(ofSilent).flatMap((audit) => audit.reports);
-    expect(reports.map(({ finding }) => finding)).toContain('abstained');
-    expect(reports.map(({ outcome }) => outcome)).not.toContain('forfeited');
+    const ofSilent = (audit: Audit): boolean => isAuditedIn(audit)(silent);
+    const hasAbstained = (audit: Audit): boolean =>
+      audit.reports.some(({ finding }) => finding === 'abstained');
+    const found = await untilAudits((list) => list.filter(ofSilent).some(hasAbstained));
+    const outcomes = found.filter(ofSilent).flatMap(({ reports }) => reports);
+    expect(outcomes.map(({ outcome }) => outcome)).not.toContain('forfeited');
   });
 
   it('are paid out of stakes, to the atomic unit', async () => {

@@ -11,7 +11,7 @@ import { wordRule } from './word-rules.js';
 
 /** Turns text without special entries into ids, and an id into bytes. */
 export type TextCutter = {
-  cut(text: string): number[];
+  cut(text: string): readonly number[];
   bytes(id: number): Uint8Array;
 };
 

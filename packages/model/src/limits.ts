@@ -3,6 +3,10 @@
 /** UTF-16 units of one text to encode: eight for each of the 131,072 tokens of the longest job. */
 export const TEXT_LENGTH_MAX = 1_048_576;
 
+/** UTF-16 units of a text whose ids are remembered, and of all such texts of one tokenizer; an id per unit at most. */
+export const CUT_CACHE_TEXT_LENGTH_MAX = 8_192;
+export const CUT_CACHE_LENGTH_MAX = 1_048_576;
+
 /** Messages of one conversation; each is a loop step of the template. */
 export const MESSAGE_COUNT_MAX = 4_096;
 

@@ -5,6 +5,7 @@
  */
 import type { GgufMetadata } from '@assay/engine';
 import { createByteLevelBpe, type TextCutter } from './byte-level-bpe.js';
+import { withCutCache } from './cut-cache.js';
 import { modelError } from './errors.js';
 import { TEXT_LENGTH_MAX } from './limits.js';
 import { createSentencePieceBpe } from './sentencepiece-bpe.js';
@@ -57,10 +58,11 @@ export function createTokenizer(
   options: { readonly contextLength?: number } = {},
 ): Tokenizer {
   const vocabulary = readVocabulary(metadata);
-  const cutter =
+  const cutter = withCutCache(
     vocabulary.kind === 'gpt2'
       ? createByteLevelBpe(vocabulary)
-      : createSentencePieceBpe(vocabulary);
+      : createSentencePieceBpe(vocabulary),
+  );
   const lengthMax = longestText(vocabulary, cutter, options.contextLength);
   const findAll = findAllSpecials(vocabulary);
   const findPlain = findUserDefined(vocabulary);

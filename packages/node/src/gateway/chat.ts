@@ -1,5 +1,4 @@
 /** `POST /v1/chat/completions`: text in, tokens bought from a provider, text out as it arrives, receipts with it. */
-import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { tauFromTemperature } from '@assay/engine';
 import {
@@ -14,6 +13,7 @@ import {
 } from '@assay/protocol';
 import { gatherWrites } from '../gathered-writes.js';
 import { readIncomingJson } from '../http-errors.js';
+import { randomBytes32 } from '../random.js';
 import {
   type Bought,
   type BuyingOptions,
@@ -193,7 +193,7 @@ function answerTokens(request: ChatRequest, inputCount: number, contextLength: n
 function samplerOf(request: ChatRequest, model: OpenedModel): Omit<Sampler, 'controls'> {
   const seed =
     request.seed === undefined
-      ? randomBytes(32)
+      ? randomBytes32()
       : keccak(new TextEncoder().encode(`assay seed ${request.seed}`));
   return {
     tau: tauFromTemperature(request.temperature),

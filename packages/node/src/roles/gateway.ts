@@ -2,7 +2,6 @@
  * `assay gateway`: finds offers, pays providers, answers OpenAI clients, keeps receipts and the index, serves the
  * page.
  */
-import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { bookKeptReceipts, type RequesterContext, type Signer } from '@assay/compute';
 import { encodePlainText, openTokenizerOnly, tokenMasks } from '@assay/model';
@@ -39,6 +38,7 @@ import {
 import { type ListenOptions, listen } from '../listen.js';
 import { createLog, type Logger } from '../log.js';
 import { fetchModel } from '../model-store.js';
+import { randomBytes32 } from '../random.js';
 import { isSignedBy } from '../signatures.js';
 import { openRequesterStore, type RequesterLedger } from '../stores/requester-store.js';
 import { keepRole, type RunningRole } from './role-process.js';
@@ -135,6 +135,12 @@ type AppParts = GatewayParts & {
   readonly useFaucet: boolean;
 };
 
+/**
+ * Time a kept receipt waits to be booked. A client that asks again at once is served first, and the booking falls into
+ * the time in which the gateway waits for the provider.
+ */
+const BOOKING_DELAY_MS = 2;
+
 /** Time the last voucher of a job waits for a next job on its lane to carry it. */
 const VOUCHER_DELAY_MS = 250;
 
@@ -148,10 +154,10 @@ const requesterOf = (
   market: access.market,
   store,
   nowMs: Date.now,
-  randomBytes32: () => toHex(randomBytes(32)),
+  randomBytes32: () => toHex(randomBytes32()),
   active: new Set(),
   defer: (task) => void setTimeout(task, VOUCHER_DELAY_MS).unref(),
-  soon: (task) => void setImmediate(task),
+  soon: (task) => void setTimeout(task, BOOKING_DELAY_MS),
 });
 
 /** What the gateway serves. */
