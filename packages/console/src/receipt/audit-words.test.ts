@@ -13,10 +13,10 @@ const audit = (...reports: AuditReport[]): AuditAnswer => ({
 });
 
 describe('auditLine', () => {
-  it('counts verifiers, not seats', () => {
+  it('counts verifiers, and their seats where they have more than one', () => {
     expect(auditLine(audit(report(0), report(1)))).toBe('Audited by 2 verifiers: right');
     const same = report(1, { verifier: '0x00' });
-    expect(auditLine(audit(report(0), same))).toBe('Audited by 1 verifier: right');
+    expect(auditLine(audit(report(0), same))).toBe('Audited by 1 verifier with 2 seats: right');
   });
 
   it('tells apart what was found', () => {

@@ -18,7 +18,7 @@ const OUTCOME_WORDS = {
 export const outcomeWords = ({ outcome }: AuditReport): string =>
   outcome === null ? 'open' : OUTCOME_WORDS[outcome];
 
-/** `Audited by 2 verifiers: right`, or how many found what. */
+/** `Audited by 2 verifiers: right`, or how many seats found what. */
 export function auditLine({ reports, planted }: AuditAnswer): string {
   const verifiers = new Set(reports.map(({ verifier }) => verifier.toLowerCase())).size;
   const counts = new Map<string, number>();
@@ -29,6 +29,7 @@ export function auditLine({ reports, planted }: AuditAnswer): string {
   const [only] = counts.keys();
   const found =
     counts.size === 1 ? only : [...counts].map(([words, count]) => `${count} ${words}`).join(', ');
-  const line = `Audited by ${formatCounted(verifiers, 'verifier')}: ${found}`;
+  const seats = reports.length > verifiers ? ` with ${reports.length} seats` : '';
+  const line = `Audited by ${formatCounted(verifiers, 'verifier')}${seats}: ${found}`;
   return planted ? `${line}; the fault was planted` : line;
 }
