@@ -303,7 +303,7 @@ async function showsAudits({ page, url, pictures }: Visit): Promise<void> {
   await takePictures(page, pictures, 'audits');
   await row.click();
   await certificate(page)
-    .getByText(/Audited by \d+ verifiers?: right/)
+    .getByText(/Audited by \d+ verifiers?( with \d+ seats)?: right/)
     .waitFor();
   await takePictures(page, pictures, 'audited');
   await page.goto(`${url}/#/`);
