@@ -5,7 +5,6 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import {
-  AssayError,
   type ChannelConfig,
   channelId,
   type Hex,
@@ -33,6 +32,7 @@ import { mnemonicToAccount, privateKeyToAccount } from 'viem/accounts';
 import { readContract, writeContract } from 'viem/actions';
 import { anvil as anvilChain } from 'viem/chains';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { codeOf } from '../testing/code-of.js';
 import {
   type Addresses,
   authorizeDeposit,
@@ -190,16 +190,6 @@ const balanceOf = (account: Hex) =>
     functionName: 'balanceOf',
     args: [account],
   });
-
-async function codeOf(promise: Promise<unknown>): Promise<string> {
-  try {
-    await promise;
-  } catch (error) {
-    if (error instanceof AssayError) return error.code;
-    throw error;
-  }
-  return 'none';
-}
 
 describe('deployContracts', () => {
   it('leaves code at every address', async () => {

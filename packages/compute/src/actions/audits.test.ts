@@ -8,7 +8,6 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { SPEC_ID } from '@assay/engine';
 import {
-  AssayError,
   auditDomain,
   computeDomain,
   fromHex,
@@ -43,6 +42,7 @@ import type { CourtModel } from '../court/claim.js';
 import { findFraud } from '../dispute/find-fraud.js';
 import { sourceOf } from '../dispute/source.js';
 import { type HonestCase, honestCase } from '../dispute/testing/honest-case.js';
+import { codeOf } from '../testing/code-of.js';
 import {
   type Addresses,
   answerAudit,
@@ -252,16 +252,6 @@ async function report(
   for (const [place, { by, says }] of reports.entries()) {
     await revealReport(clientOf(by), { ...placeAt(posted.index, place), ...says, salt: SALT });
   }
-}
-
-async function codeOf(promise: Promise<unknown>): Promise<string> {
-  try {
-    await promise;
-  } catch (error) {
-    if (error instanceof AssayError) return error.code;
-    throw error;
-  }
-  return 'none';
 }
 
 describe('an audit', () => {
