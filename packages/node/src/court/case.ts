@@ -12,7 +12,13 @@ import { fetchModel } from '../model-store.js';
 import { listOffersOnChain } from '../offers-on-chain.js';
 import { type CaseBook, type CaseRecord, openCaseBook } from './case-book.js';
 import type { VerdictRecord } from './court-follower.js';
-import { type CaseStep, type Outcome, prosecute, releaseWhenDue } from './prosecutor.js';
+import {
+  type CaseStep,
+  type Outcome,
+  prosecute,
+  prosecuteReceipt,
+  releaseWhenDue,
+} from './prosecutor.js';
 import { startTraceHost } from './trace-host.js';
 
 export type CaseOptions = {
@@ -89,21 +95,21 @@ async function tryClaimed(options: CaseOptions, envelope: ReceiptEnvelope): Prom
 const moneyOf = ({ verdict, released }: VerdictRecord): Pick<CaseRecord, 'money'> =>
   released === undefined ? {} : { money: { taken: verdict.taken, ...released } };
 
-/** The outcome, with a trace of the model that the receipt names made here. */
+/** The outcome: by the receipt alone if that will do, else with a trace of its model made here. */
 async function judged(options: CaseOptions, envelope: ReceiptEnvelope): Promise<Outcome> {
   const { access, log, onStep, force = false } = options;
   const { modelId, provider } = envelope.job;
   if (access.market.chainId === LOCAL_CHAIN_ID) await fundLocalRole(access, 0n);
+  const told = onStep === undefined ? {} : { onStep };
+  const byReceipt = await prosecuteReceipt({ access, ...told }, envelope);
+  if (byReceipt !== undefined) return byReceipt;
   const offers = await listOffersOnChain(access, { modelId });
   const own = offers.find((offer) => offer.provider.toLowerCase() === provider.toLowerCase());
   const modelPath = await modelFile(options, modelId, offers);
   const traces = await startTraceHost({ modelPath });
   try {
     const endpoint = own?.endpoint ?? '';
-    return await prosecute(
-      { access, traces, endpoint, log, force, ...(onStep === undefined ? {} : { onStep }) },
-      envelope,
-    );
+    return await prosecute({ access, traces, endpoint, log, force, ...told }, envelope);
   } finally {
     await traces.close();
   }

@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import {
   askAgain,
   belowOf,
+  type CourtModel,
   chooseNode,
   claimOf,
   clockEnds,
@@ -14,14 +15,18 @@ import {
   convictOpened,
   type Dispute,
   firstDifference,
+  NO_MODEL,
+  NO_TRACE,
   openDispute,
   type Place,
   phaseOf,
   proofCommitment,
+  provableReceiptFraud,
   readAuditTerms,
   readCourtTerms,
   readReceiver,
   releaseVerdict,
+  type SignedTrace,
   sweepVault,
   type TraceSource,
   timeOutDispute,
@@ -94,22 +99,39 @@ export async function prosecute(
     return force(options, envelope);
   }
   if (finding === undefined) return { result: 'right' };
-  await prove(options, { envelope, finding, trace: await peer.signed() });
+  const model = await options.traces.model();
+  await prove(options, { envelope, finding, model, trace: await peer.signed() });
+  return convicted(options, envelope.jobId, finding);
+}
+
+/**
+ * Brings a receipt to court that contradicts its own job; undefined if it does not. The proof is in the receipt: nobody
+ * is asked, no model is opened, and one transaction convicts.
+ */
+export async function prosecuteReceipt(
+  options: Pick<ProsecutorOptions, 'access' | 'onStep'>,
+  envelope: ReceiptEnvelope,
+): Promise<Outcome | undefined> {
+  const fraud = await provableReceiptFraud(envelope, options.access.market);
+  if (fraud === undefined) return undefined;
+  const { kind, number, bytes: data } = fraud;
+  const finding: Finding = { kind, number, data, place: null, expected: null, found: null };
+  await prove(options, { envelope, finding, model: NO_MODEL, trace: NO_TRACE });
   return convicted(options, envelope.jobId, finding);
 }
 
 /** Commits to the proof, waits for the next block, and shows it. */
 async function prove(
-  options: ProsecutorOptions,
+  options: Pick<ProsecutorOptions, 'access' | 'onStep'>,
   found: {
     readonly envelope: ReceiptEnvelope;
     readonly finding: Finding;
-    readonly trace: { readonly root: Hex; readonly signature: Hex };
+    readonly model: CourtModel;
+    readonly trace: SignedTrace;
   },
 ): Promise<void> {
-  const { access, traces } = options;
-  const { envelope, finding, trace } = found;
-  const model = await traces.model();
+  const { access } = options;
+  const { envelope, finding, model, trace } = found;
   const { court } = access.deployment.addresses;
   const salt = toHex(randomBytes(32));
   const { jobId } = envelope;
@@ -260,7 +282,7 @@ async function onceDue(
 
 /** The verdict of a job, released as soon as its delay is over if that is near. */
 async function convicted(
-  options: ProsecutorOptions,
+  options: Pick<ProsecutorOptions, 'access'>,
   jobId: Hex,
   finding?: Finding,
 ): Promise<Outcome> {

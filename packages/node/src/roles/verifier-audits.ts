@@ -1,5 +1,5 @@
 /** What a verifier with seats is made of: a book that outlives the process, judges, and the way to the providers. */
-import { readAuditTerms } from '@assay/compute';
+import { readAuditTerms, readCourtTerms } from '@assay/compute';
 import {
   AssayError,
   auditDomain,
@@ -63,7 +63,9 @@ export async function startAudits(options: VerifierAuditsOptions): Promise<LookL
     ...{ home, access, countMax: TRACE_HOSTS_MAX },
     open: (modelPath) => startTraceHost({ modelPath }),
   });
+  const { window } = await readCourtTerms(access.read, access.deployment.addresses.court);
   const judge = createAuditJudge({
+    ...{ network: access.market, courtWindow: window },
     verify: async (envelope) => (await engines.get(envelope.job.modelId)).verify(envelope),
     traceRoot: async (envelope) => (await traces.get(envelope.job.modelId)).source(envelope).root(),
   });
