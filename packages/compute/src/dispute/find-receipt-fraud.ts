@@ -61,8 +61,8 @@ export function findReceiptFraud(envelope: SignedAnswer): ReceiptFraud | undefin
 }
 
 /**
- * {@link findReceiptFraud}, if the court of this network will take it: the receipt is of this job, and the job's provider
- * signed it here. So nobody accuses on the word of whoever handed the receipt over.
+ * {@link findReceiptFraud}, if the court of this network will take it: the receipt is of this job, and the job's
+ * provider signed it here. So nobody accuses on the word of whoever handed the receipt over.
  */
 export async function provableReceiptFraud(
   envelope: ReceiptEnvelope,
