@@ -1,7 +1,7 @@
 /**
- * What a verifier does with receipts that do not re-compute: it brings them to court in the background, some at once, so
- * that checking goes on meanwhile and no case holds up another. Most of the time of a case is waiting: for an audit to
- * close, for a provider's move, for the day of payment.
+ * What a verifier does with receipts that do not re-compute: it brings them to court in the background, some at once,
+ * so that checking goes on meanwhile and no case holds up another. Most of the time of a case is waiting: for an audit
+ * to close, for a provider's move, for the day of payment.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ReceiptEnvelope } from '@assay/protocol';
@@ -13,7 +13,7 @@ import { takeBackBonds } from './bonds.js';
 import { type CaseOptions, payOut, tryCase } from './case.js';
 import type { Outcome } from './prosecutor.js';
 
-/** Cases that are not decided; each holds the token ids of a receipt. Who cheats that often is convicted by the first. */
+/** Cases that are not decided; each holds the tokens of a receipt. Who cheats that often is convicted by the first. */
 const CASES_MAX = 64;
 
 /** Cases worked on at once: each may trace on a thread of its own, with the weights of a model. */

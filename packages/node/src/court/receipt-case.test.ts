@@ -1,5 +1,5 @@
 /** Receipts that contradict their own job, against the embedded chain: the receipt alone convicts, and audits say so. */
-import { type Finding, OUTCOMES, postEpochRoot, readHolder } from '@assay/compute';
+import { FINDINGS, type Finding, OUTCOMES, postEpochRoot, readHolder } from '@assay/compute';
 import {
   auditDomain,
   computeDomain,
@@ -155,8 +155,11 @@ describe('POST /v1/verify of a receipt that contradicts its job', { timeout: 120
   });
 });
 
-/** A provider that posts one receipt and shows it to whoever is drawn for it. */
-async function postAndShow(envelope: ReceiptEnvelope): Promise<{ close: () => Promise<void> }> {
+/** A provider that posts two epochs of one receipt, and shows the first one to whoever is drawn for it. */
+async function postAndShow(
+  envelope: ReceiptEnvelope,
+  hidden: ReceiptEnvelope,
+): Promise<{ close: () => Promise<void> }> {
   const { provider } = kit;
   const { audits, receipts } = provider.deployment.addresses;
   const { chainId } = provider.market;
@@ -167,7 +170,7 @@ async function postAndShow(envelope: ReceiptEnvelope): Promise<{ close: () => Pr
     '/',
     auditRoutes({
       provider: account(1).address,
-      find: async () => ({ envelope, proof: [] }),
+      find: async ({ epoch }) => (epoch === 1n ? { envelope, proof: [] } : undefined),
       holderOf: async (place) => (await readHolder(provider.read, { audits, place })).holder,
       digestOf: (request) => hashAuditRequest(domain, request),
       now: () => Date.now() / 1_000,
@@ -175,16 +178,18 @@ async function postAndShow(envelope: ReceiptEnvelope): Promise<{ close: () => Pr
   );
   const server = await listen({ app, port: 0 });
   await offerAt(provider, server.url);
-  const { receipt } = envelope;
-  const digest = fromHex(hashReceipt(computeDomain(chainId, receipts), receipt));
-  const root = toHex(merkleRoot([digest]));
-  const epoch = { epoch: 1n, root, count: 1n, priceTotal: receipt.price };
-  await postEpochRoot(provider.write, { receipts, ...epoch });
+  for (const [i, { receipt }] of [envelope, hidden].entries()) {
+    const root = toHex(
+      merkleRoot([fromHex(hashReceipt(computeDomain(chainId, receipts), receipt))]),
+    );
+    const epoch = { epoch: BigInt(i + 1), root, count: 1n, priceTotal: receipt.price };
+    await postEpochRoot(provider.write, { receipts, ...epoch });
+  }
   return server;
 }
 
 describe('an audit of a receipt that contradicts its job', { timeout: 120_000 }, () => {
-  it('says that it is wrong, convicts its provider, and is paid', async () => {
+  it('says that it is wrong, convicts its provider, and is paid; of what nobody shows it says nothing', async () => {
     await addStake(kit.provider);
     const role = {
       home: kit.home,
@@ -196,18 +201,23 @@ describe('an audit of a receipt that contradicts its job', { timeout: 120_000 },
     };
     const verifier = await startVerifier(role, log);
     const lie = await answered({ price: 1n });
-    const server = await postAndShow(lie);
+    const server = await postAndShow(lie, await answered());
     const follower = followAudits({ access: kit.challenger, fromBlock: 0n });
-    const outcomes = async () => {
+    const reportsOf = async (number: bigint) => {
       await follower.refresh();
-      return follower.epochs().flatMap(({ reports }) => [...reports.values()]);
+      const found = follower.epochs().find(({ epoch }) => epoch === number);
+      return [...(found?.reports.values() ?? [])];
     };
-    while (!(await outcomes()).some(({ stage }) => stage === 'settled'))
+    while (!(await reportsOf(1n)).some(({ stage }) => stage === 'settled'))
       await new Promise((resolve) => setTimeout(resolve, 200));
     const court = await followCourt(kit.challenger);
     expect(court.verdicts().map(({ verdict }) => verdict.jobId)).toContain(lie.jobId);
-    for (const { finding, outcome } of await outcomes())
-      expect([finding, OUTCOMES[outcome]]).toEqual([2, 'paid']);
+    for (const { finding, outcome } of await reportsOf(1n))
+      expect([FINDINGS[finding], OUTCOMES[outcome]]).toEqual(['wrong', 'paid']);
+    const silent = await reportsOf(2n);
+    expect(silent.length).toBeGreaterThan(0);
+    for (const { finding, stage } of silent)
+      expect([FINDINGS[finding], stage]).toEqual(['abstained', 'revealed']);
     await server.close();
     await verifier.close();
   });

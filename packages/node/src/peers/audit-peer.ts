@@ -1,6 +1,6 @@
 /**
- * A provider as a drawn verifier asks it for a receipt. What comes back is judged by nothing but the epoch root that
- * the provider posted.
+ * A provider, or a gateway that bought from it, as a drawn verifier asks it for a receipt. What comes back is judged by
+ * nothing but the epoch root that the provider posted.
  */
 import { assertNetwork, decodeEnvelope } from '@assay/compute';
 import {
@@ -40,11 +40,10 @@ export type AuditQuestion = {
 /** The receipt in that place of the epoch; throws `audit_answer_wrong` or `receipt_invalid` for any other. */
 export async function fetchAudited(question: AuditQuestion): Promise<GivenReceipt> {
   const { endpoint, request, signature } = question;
-  const { epoch, index, place, expiresAt } = request;
   const answer = (await fetchJson({
     method: 'POST',
     url: `${endpoint.replace(/\/$/, '')}/v1/audits`,
-    body: encodeJson({ epoch, index, place, expiresAt, signature }),
+    body: encodeJson({ ...request, signature }),
     timeoutMs: ANSWER_TIMEOUT_MS,
   })) as { readonly envelope?: unknown; readonly proof?: unknown };
   const given = { envelope: decodeEnvelope(answer.envelope), proof: proofOf(answer.proof) };
@@ -79,7 +78,7 @@ const answerWrong = (value: string): AssayError =>
   new AssayError({
     code: 'audit_answer_wrong',
     fault: 'peer',
-    message: 'The provider showed something else than the receipt that it posted.',
+    message: 'Something else was shown than the receipt that the provider posted.',
     value,
     remedy: 'Nothing can be said about this receipt; abstain.',
   });

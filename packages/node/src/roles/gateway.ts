@@ -15,6 +15,7 @@ import {
   ledgerName,
   resolveRpc,
 } from '../chain-access.js';
+import { auditAuthorityOf, auditRoutes } from '../court/audit-routes.js';
 import { withFileSource } from '../file-source.js';
 import { createAuditView } from '../gateway/audit-view.js';
 import { createBank } from '../gateway/bank.js';
@@ -25,6 +26,7 @@ import { createLive, type Live } from '../gateway/live.js';
 import { type MarketView, openMarketView } from '../gateway/market-view.js';
 import { createCatalog, type ModelCatalog, type OpenedModel } from '../gateway/model-catalog.js';
 import { createNetworkView } from '../gateway/network-view.js';
+import { createPostedReceipts } from '../gateway/posted-receipts.js';
 import { openReceiptBook, type ReceiptBook } from '../gateway/receipt-book.js';
 import { chatShortcut, gatewayApp } from '../gateway/routes.js';
 import { createWallet } from '../gateway/wallet.js';
@@ -175,6 +177,9 @@ function appOf(parts: AppParts): Pick<ListenOptions, 'app' | 'shortcut'> {
     verifierUrl: options.verifier,
     contracts: access.deployment.addresses,
   });
+  const posted = createPostedReceipts({
+    ...{ store, network: access.market, settled: receipts.settled },
+  });
   const disputes = createDisputeView({ access, verifierUrl: options.verifier, log });
   const buying = {
     requester,
@@ -203,6 +208,7 @@ function appOf(parts: AppParts): Pick<ListenOptions, 'app' | 'shortcut'> {
     network,
     disputes,
     audits,
+    auditRoutes: auditRoutes({ ...posted, ...auditAuthorityOf(access) }),
     live,
     modelPath,
     log,

@@ -28,6 +28,8 @@ export type VerifierRoleOptions = {
   readonly prosecute?: boolean;
   /** Bonds that are drawn for audits (default 0: it audits nothing). */
   readonly seats?: number;
+  /** A gateway that is asked for a drawn receipt where its provider shows none; it is looked up each time. */
+  readonly gatewayUrl?: () => string | undefined;
 };
 
 /** What the simulation replaces to make a verifier that lies. */
@@ -78,6 +80,7 @@ export async function startVerifier(
   const app = verifierApp(verify, log, book);
   const audits = await startAudits({
     ...{ home, access, log, engines, disguise, seats: options.seats ?? 0 },
+    gatewayUrl: options.gatewayUrl ?? (() => undefined),
     prosecute: (envelope) => {
       const isTaken = options.prosecute === false || isDecided(book, envelope.jobId);
       if (!isTaken) bailiff.take(envelope);
