@@ -1,7 +1,7 @@
 /**
  * Which of a gateway's receipts stands where in an epoch of its provider. The chain has a root, a count and a sum of
- * prices, and no list: receipts that were bought one after the other are put in order until they give that root. So only
- * a gateway that holds every receipt of an epoch can say; others say that they do not know.
+ * prices, and no list: receipts that were bought one after the other are put in order until they give that root. So
+ * only a gateway that holds every receipt of an epoch can say; others say that they do not know.
  */
 import {
   type Address,
