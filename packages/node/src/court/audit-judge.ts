@@ -2,15 +2,9 @@
  * What a verifier says about a receipt: it re-computes every token, and the root of the whole trace, which nobody
  * knows who did not run the model. What no court could judge, it does not judge either.
  */
-import {
-  type Finding,
-  type Network,
-  provableReceiptFraud,
-  traceJob,
-  type Verdict,
-} from '@assay/compute';
-import { TRACE_POSITIONS_MAX, tracePositions } from '@assay/engine';
-import { decodeControls, fromHex, type Hex, type ReceiptEnvelope, toHex } from '@assay/protocol';
+import { type Finding, type Network, provableReceiptFraud, type Verdict } from '@assay/compute';
+import { type Hex, type ReceiptEnvelope, toHex } from '@assay/protocol';
+import { hasTrace } from './has-trace.js';
 
 /** A finding, with the root of the honest trace where there is one. */
 export type Judgement = { readonly finding: Finding; readonly root: Hex };
@@ -47,7 +41,7 @@ export const createAuditJudge =
     if ((await provableReceiptFraud(envelope, network)) !== undefined) return CONTRADICTORY;
     const disputableUntil = envelope.job.expiresAt + BigInt(courtWindow);
     // Who is silent about a trace is made to speak by a dispute; too late for one, a finding cannot be defended.
-    if (disputableUntil < revealEnds + BRING_SECONDS || !hasJudge(envelope)) return ABSTAINED;
+    if (disputableUntil < revealEnds + BRING_SECONDS || !hasTrace(envelope)) return ABSTAINED;
     const verdict = await verify(envelope).catch((error: unknown) => {
       // No court convicts for it: tokens that do not fit the receipt, say, count as withheld.
       if ((error as { code?: unknown }).code === 'receipt_invalid') return undefined;
@@ -61,10 +55,3 @@ export const createAuditJudge =
     const finding = isDifferent ? 'wrong' : 'right';
     return { finding, root: toHex(await traceRoot(envelope)) };
   };
-
-/** False for embeddings, for answers without a token, and for what is longer than a trace. */
-function hasJudge({ job, receipt, controls }: ReceiptEnvelope): boolean {
-  const isEmbedding = decodeControls(fromHex(controls ?? '0x')).pooling !== undefined;
-  if (isEmbedding || receipt.outputCount === 0) return false;
-  return tracePositions(traceJob(job, receipt)) <= TRACE_POSITIONS_MAX;
-}

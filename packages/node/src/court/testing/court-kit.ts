@@ -34,6 +34,9 @@ import { createLog } from '../../log.js';
 /** Atomic units. */
 const STAKE = 50_000_000n;
 
+/** Of one seat, atomic units. */
+export const SEAT_BOND = LOCAL_AUDIT_TERMS.bond;
+
 /** Seconds after a job in which it can be disputed. */
 export const COURT_WINDOW = 7_200;
 
