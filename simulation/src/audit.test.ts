@@ -115,18 +115,26 @@ const isOf =
   ({ verifier }: Report): boolean =>
     verifier.toLowerCase() === address.toLowerCase();
 
-const isAuditedIn =
-  ({ provider }: Audit) =>
-  ({ address }: Role): boolean =>
+const isOfProvider =
+  ({ address }: Role) =>
+  ({ provider }: Audit): boolean =>
     provider.toLowerCase() === address.toLowerCase();
+
+/** What its provider pays for each place of an audit. */
+async function feeOf({ jobId }: Audit): Promise<bigint> {
+  const { envelope } = await get<{ envelope: { receipt: { price: string } } }>(
+    `/v1/receipts/${jobId}`,
+  );
+  return auditFee(BigInt(envelope.receipt.price), LOCAL_AUDIT_TERMS);
+}
 
 /** Its places are taken: who was drawn is known. */
 const hasStarted = ({ reports }: Audit): boolean => reports.length === LOCAL_AUDIT_TERMS.places;
 
-/** Who abstained or kept silent has nothing to settle. */
-const isSettled = ({ reports }: Audit): boolean =>
-  reports.length > 0 &&
-  reports.every(({ finding, outcome }) => finding === 'abstained' || outcome !== null);
+/** Who abstained has nothing to settle. */
+const isSettled = (audit: Audit): boolean =>
+  hasStarted(audit) &&
+  audit.reports.every(({ finding, outcome }) => finding === 'abstained' || outcome !== null);
 
 async function untilAudits(
   isReached: (audits: readonly Audit[]) => boolean,
@@ -158,13 +166,15 @@ describe('audits', { timeout: TIMEOUT_MS }, () => {
   });
 
   it('take the bond of a verifier that invents a root', async () => {
-    // Of an honest provider: where one is convicted nobody knows the right root, and any other one is paid.
-    const isCaught = (audit: Audit): boolean =>
-      isSettled(audit) &&
-      audit.reports.some(isOf(lazy)) &&
-      ![cheat, silent].some(isAuditedIn(audit));
-    const found = await untilAudits((list) => list.some(isCaught));
-    const { reports, root } = found.find(isCaught)!;
+    // Where no tokens were shown to it, it had nothing to say: it knows no gateway. Where the provider is convicted
+    // nobody knows the right root, and any other one is paid.
+    const isLies = (one: Audit): boolean =>
+      isSettled(one) &&
+      one.reports.some(isOf(lazy)) &&
+      ![cheat, silent].some((provider) => isOfProvider(provider)(one));
+    const found = await untilAudits((list) => list.some(isLies));
+    const audit = found.find(isLies)!;
+    const { reports, root } = audit;
     for (const report of reports.filter(isOf(lazy))) {
       expect(report).toMatchObject({ finding: 'right', outcome: 'forfeited' });
       expect(report.root).not.toBe(root);
@@ -191,13 +201,14 @@ describe('audits', { timeout: TIMEOUT_MS }, () => {
     );
   });
 
-  it('say nothing where the provider shows no tokens, and nobody loses a bond', async () => {
-    const ofSilent = (audit: Audit): boolean => isAuditedIn(audit)(silent);
-    const hasAbstained = (audit: Audit): boolean =>
-      audit.reports.some(({ finding }) => finding === 'abstained');
-    const found = await untilAudits((list) => list.filter(ofSilent).some(hasAbstained));
-    const outcomes = found.filter(ofSilent).flatMap(({ reports }) => reports);
-    expect(outcomes.map(({ outcome }) => outcome)).not.toContain('forfeited');
+  it('re-compute what the provider does not show, because the gateway does', async () => {
+    const ofSilent = isOfProvider(silent);
+    const found = await untilAudits((list) => list.filter(ofSilent).some(isSettled));
+    const audit = found.filter(ofSilent).find(isSettled)!;
+    const reports = audit.reports.filter((one) => !isOf(lazy)(one));
+    expect(reports.length).toBeGreaterThan(0);
+    for (const report of reports)
+      expect(report).toMatchObject({ finding: 'right', outcome: 'paid', root: audit.root });
   });
 
   it('are paid out of stakes, to the atomic unit', async () => {
@@ -214,7 +225,13 @@ describe('audits', { timeout: TIMEOUT_MS }, () => {
     expect(status.audits).toMatchObject({
       ...{ fees: String(sum('paid')), lost: String(sum('forfeited')) },
     });
+    // Who found nothing is not paid, and the provider pays all the same.
+    let burned = 0n;
+    for (const audit of found)
+      for (const { outcome } of audit.reports) {
+        if (outcome === 'unpaid') burned += await feeOf(audit);
+      }
     const stake = status.money.find(({ contract }) => contract === 'stake');
-    expect(stake).toMatchObject({ charged: String(sum('paid')), balanced: true });
+    expect(stake).toMatchObject({ charged: String(sum('paid') + burned), balanced: true });
   });
 });

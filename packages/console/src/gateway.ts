@@ -157,19 +157,23 @@ export async function listAudits(): Promise<readonly AuditAnswer[]> {
   return (await request<{ audits: readonly AuditAnswer[] }>(path)).audits;
 }
 
+/** A number of a trace. */
+export type Place = {
+  readonly position: number;
+  readonly node: number;
+  readonly op: string;
+  /** From 0; null before the first layer and after the last. */
+  readonly layer: number | null;
+  readonly layerCount: number;
+  readonly head: number;
+  readonly index: number;
+};
+
 /** Which number was wrong, as the verifier found it. */
 export type Finding = {
   readonly kind: string;
-  readonly place: {
-    readonly position: number;
-    readonly node: number;
-    readonly op: string;
-    /** From 0; null before the first layer and after the last. */
-    readonly layer: number | null;
-    readonly layerCount: number;
-    readonly head: number;
-    readonly index: number;
-  };
+  /** Null if the receipt alone contradicts its job. */
+  readonly place: Place | null;
   readonly expected: number | null;
   readonly found: number | null;
 };

@@ -39,6 +39,17 @@ describe('findReceiptFraud', () => {
     expect(kindOf(answered({ finish: FINISH.stop }, []))).toBe('finish');
   });
 
+  it('names a commitment to more or fewer tokens than are counted, and no tokens of somebody else', () => {
+    const counted = (outputCount: number) => answered({ outputCount, finish: FINISH.cancelled });
+    expect(kindOf(counted(19))).toBe('tokenForm');
+    expect(kindOf(counted(17))).toBe('tokenForm');
+    expect(kindOf(counted(16))).toBe('outputLeaves');
+    expect(
+      kindOf({ ...answered({}), outputTokens: [STOP, ...outputTokens.slice(1)] }),
+    ).toBeUndefined();
+    expect(kindOf({ ...answered({}), outputTokens: outputTokens.slice(1) })).toBeUndefined();
+  });
+
   it('opens the token that should have ended the answer, or that should not have', () => {
     const cases = [
       ['stopMissing', answered({ finish: FINISH.stop }), 19],

@@ -4,7 +4,7 @@
  */
 import type { ReactNode } from 'react';
 import { formatCount, formatPrice, shortenHex } from '../format.js';
-import type { DisputeAnswer, Finding } from '../gateway.js';
+import type { DisputeAnswer, Finding, Place } from '../gateway.js';
 import { receiptHref } from '../route.js';
 import { stateWords } from './state-words.js';
 
@@ -19,7 +19,7 @@ export function CaseSheet({ dispute }: { readonly dispute: DisputeAnswer }): Rea
           <code>{shortenHex(dispute.provider)}</code>
         </p>
       </header>
-      {finding !== undefined && <Place finding={finding} />}
+      {finding?.place && <PlaceStrip place={finding.place} hasNumber={!isToken(finding)} />}
       {finding !== undefined && <Numbers finding={finding} />}
       {finding === undefined && dispute.state !== 'dismissed' && (
         <p className="case-note">{silenceLine(dispute)}</p>
@@ -34,6 +34,7 @@ function verdictLine({ state, case: found }: DisputeAnswer): string {
   const guilty = state === 'convicted' || state === 'paid';
   if (!guilty) return stateWords(state);
   if (found?.finding === undefined) return 'Guilty: it did not answer';
+  if (found.finding.place === null) return 'Guilty: the receipt contradicts its job';
   return isToken(found.finding)
     ? 'Guilty: one token was not the model’s'
     : 'Guilty: one number was wrong';
@@ -48,8 +49,14 @@ const silenceLine = ({ state }: DisputeAnswer): string =>
     : `The court waits: ${stateWords(state)}. Whoever lets the clock run out loses.`;
 
 /** Embedding, layers, logits: the way of a token through the model. */
-function Place({ finding }: { readonly finding: Finding }): ReactNode {
-  const { layer, layerCount, op, position, head, index } = finding.place;
+function PlaceStrip({
+  place,
+  hasNumber,
+}: {
+  readonly place: Place;
+  readonly hasNumber: boolean;
+}): ReactNode {
+  const { layer, layerCount, op, position, head, index } = place;
   const lit = layer === null ? (op === 'embed' ? 0 : layerCount + 1) : layer + 1;
   const names = ['in', ...Array.from({ length: layerCount }, (_, i) => `${i + 1}`), 'out'];
   const where =
@@ -63,7 +70,7 @@ function Place({ finding }: { readonly finding: Finding }): ReactNode {
           </li>
         ))}
       </ol>
-      <p hidden={isToken(finding)}>
+      <p hidden={!hasNumber}>
         Up to {where} both computed the same. There, at token {position + 1} of the sequence, in the
         operation <code>{op}</code>
         {head > 0 && `, head ${head + 1}`}, element {index}, they part.
@@ -78,7 +85,7 @@ function Numbers({ finding }: { readonly finding: Finding }): ReactNode {
     return (
       <p className="case-note">
         Every layer computed the right numbers, and by these numbers the model chooses another token
-        than the provider sent: for one, the token with id {finding.place.index} comes before it.
+        than the provider sent: for one, the token with id {finding.place?.index} comes before it.
       </p>
     );
   if (expected === null || found === null || expected === found)

@@ -16,15 +16,22 @@ import { type OpName, opDefinition } from '../op-table.js';
 import * as ops from './ops.js';
 import type { ResidualRow, Row16, Row30, WeightRow } from './rows.js';
 
-/** The arithmetic exactly as specified, without any hardware's help. */
-export const referenceBackend: Backend = {
-  name: 'reference',
-  createSession: (model, options) => new ReferenceSession(model, options),
+/** How each op is applied at one position. */
+export type Kernels = Readonly<Record<OpName, (call: Call) => Value>>;
+
+/** The reference with some ops computed in another way: a machine with a fault, for tests of what finds it. */
+export const referenceWith = (name: string, changed: Partial<Kernels>): Backend => ({
+  name,
+  createSession: (model, options) =>
+    new ReferenceSession(model, options, { ...KERNELS, ...changed }),
   forwardBatch(parts) {
     checkBatch(parts);
     return parts.map((part) => part.session.forward(part.tokens, part));
   },
-};
+});
+
+/** The arithmetic exactly as specified, without any hardware's help. */
+export const referenceBackend: Backend = referenceWith('reference', {});
 
 /** What one tensor holds at one position: a row, or one row per head. */
 export type Value =
@@ -44,11 +51,13 @@ class ReferenceSession implements Session {
   saturationCount = 0;
   #length = 0;
   readonly #model: EngineModel;
+  readonly #kernels: Kernels;
   /** Values at positions 0..length-1 of the tensors that later positions read again, by tensor index. */
   readonly #kept = new Map<number, Value[]>();
 
-  constructor(model: EngineModel, options: SessionOptions | undefined) {
+  constructor(model: EngineModel, options: SessionOptions | undefined, kernels: Kernels) {
     this.#model = model;
+    this.#kernels = kernels;
     this.contextLength = sessionContextLength(model, options);
     this.vocabularySize = model.config.vocabularySize;
     model.graph.tensors.forEach(({ kept }, index) => {
@@ -121,7 +130,7 @@ class ReferenceSession implements Session {
 
   #run(node: GraphNode, values: readonly Value[]): Value {
     const { inputs } = opDefinition(node.op);
-    return KERNELS[node.op]({
+    return this.#kernels[node.op]({
       model: this.#model,
       node,
       position: this.#length,
@@ -138,7 +147,7 @@ export const runNode = (
 ): Value => KERNELS[call.node.op](call as Call);
 
 /** One application of an op at one position; inputs are as the op table orders them. */
-type Call = {
+export type Call = {
   readonly model: EngineModel;
   readonly node: GraphNode;
   readonly position: number;
@@ -146,7 +155,7 @@ type Call = {
 };
 
 /** Adapts each op of the table to the executor: picks weights and parameters, and spreads over heads. */
-const KERNELS: Readonly<Record<OpName, (call: Call) => Value>> = {
+const KERNELS: Kernels = {
   embed({ model, node, inputs }) {
     const [token] = inputs as [number];
     return ops.embed(matrixAt(model, node.weights[0]!), token, node.parameters.residualBits!);

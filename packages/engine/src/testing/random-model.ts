@@ -21,11 +21,15 @@ export const TINY_CONFIG: ModelConfig = {
   residualBits: RESIDUAL_BITS_DEFAULT,
 };
 
-/** A complete random model; `config` fills in {@link TINY_CONFIG}, `tied` leaves out the output matrix. */
+/**
+ * A complete random model; `config` fills in {@link TINY_CONFIG}, `tied` leaves out the output matrix. With `extreme`
+ * all weights are near the largest: what they make has one sign, and sums of 32 products come near 2^27.
+ */
 export function randomEngineModel(options: {
   readonly seed: number;
   readonly config?: Partial<ModelConfig>;
   readonly tied?: boolean;
+  readonly extreme?: boolean;
 }): EngineModel {
   const config = { ...TINY_CONFIG, ...options.config };
   const next = mulberry32(options.seed);
@@ -34,7 +38,7 @@ export function randomEngineModel(options: {
     config,
     tensor(name) {
       const shape = shapes(name);
-      return shape && randomTensor(next, shape);
+      return shape && randomTensor(next, shape, options.extreme === true ? largeQuant : anyQuant);
     },
   });
 }
@@ -80,14 +84,21 @@ function llamaShapes(config: ModelConfig, tied: boolean): (name: string) => Shap
   };
 }
 
+const anyQuant = (random: number): number => (random % 255) - 127;
+const largeQuant = (random: number): number => 127 - (random & 3);
+
 /** Matrices about 1 / sqrt(cols) in size, as trained ones are; gains around 1, biases around 0. */
-function randomTensor(next: () => number, { rows, cols, kind }: Shape): TensorSource {
+function randomTensor(
+  next: () => number,
+  { rows, cols, kind }: Shape,
+  quant: (random: number) => number,
+): TensorSource {
   if (kind !== 'q8') {
     const least = kind === 'gains' ? 0.5 : -0.5;
     const data = Float32Array.from({ length: cols }, () => least + (next() >>> 8) / 2 ** 24);
     return { kind: 'f32', rows, cols, data };
   }
-  const quants = Int8Array.from({ length: rows * cols }, () => (next() % 255) - 127);
+  const quants = Int8Array.from({ length: rows * cols }, () => quant(next()));
   const base = halfExponent(cols);
   const scales = Uint16Array.from({ length: (rows * cols) / 32 }, () => base + (next() & 0x3ff));
   return { kind, rows, cols, quants, scales };

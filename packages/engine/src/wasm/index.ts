@@ -6,6 +6,7 @@ export {
 } from './kernels.js';
 export { bytesPerToken, PAGE_POSITIONS } from './pages.js';
 export {
+  assertFit,
   fingerprint,
   type SelfTestResult,
   selfTest,

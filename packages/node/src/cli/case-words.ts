@@ -16,7 +16,7 @@ export function outcomeText(outcome: Outcome): string {
   const where =
     finding === undefined
       ? 'the provider kept silent until its time was up'
-      : `${finding.kind}: ${placeOf(finding.place)}${numbersOf(finding)}`;
+      : `${finding.kind}: ${placeOf(finding)}${numbersOf(finding)}`;
   const taken = formatAmount(verdict.verdict.taken);
   return [`verdict      guilty, ${where}`, `money        ${taken} taken${sharesOf(outcome)}`].join(
     '\n',
@@ -34,9 +34,14 @@ function sharesOf({ verdict: { released } }: Convicted): string {
   );
 }
 
-const placeOf = ({ position, layer, layerCount, op, head, index }: Finding['place']): string =>
-  `position ${position}, ${layer === null ? 'outside the layers' : `layer ${layer + 1} of ${layerCount}`}, ` +
-  `op ${op}, head ${head}, element ${index}`;
+function placeOf({ place }: Finding): string {
+  if (place === null) return 'the receipt contradicts its job';
+  const { position, layer, layerCount, op, head, index } = place;
+  return (
+    `position ${position}, ${layer === null ? 'outside the layers' : `layer ${layer + 1} of ${layerCount}`}, ` +
+    `op ${op}, head ${head}, element ${index}`
+  );
+}
 
 const numbersOf = ({ expected, found }: Finding): string =>
   expected === null || expected === found

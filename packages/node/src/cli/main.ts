@@ -2,9 +2,12 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { DEMO_FAULTS } from '../demo/fault-kinds.js';
 import { resolveHome } from '../home.js';
+import type { VerifierRoleOptions } from '../roles/verifier.js';
 import { EXIT, endProcess, type Output, printError } from './output.js';
 
 const VERSION = '0.1.0';
+
+type VerifierCommand = VerifierRoleOptions & Common & { readonly gateway?: string };
 
 type Common = Output & { readonly home?: string };
 
@@ -199,11 +202,15 @@ function addRoleCommands(program: Command): void {
     .option('--threads <count>', 'engine threads', atLeastOne, 1)
     .option('--no-prosecute', 'say what differs, but bring nothing to court')
     .option('--seats <count>', 'seats to hold: bonds that are drawn for audits', integer, 0)
+    .option('--gateway <url>', 'asked for a drawn receipt where its provider shows none')
     .addHelpText('after', VERIFIER_HELP)
     .action(
-      roleAction(async (options: never) =>
-        (await import('../roles/verifier.js')).runVerifier(options),
-      ),
+      roleAction(async ({ gateway, ...options }: VerifierCommand) => {
+        // The network of this data folder may have its gateway after its verifier.
+        const { knownGatewayUrl } = await import('./run-file.js');
+        const gatewayUrl = () => knownGatewayUrl(options.home, gateway);
+        await (await import('../roles/verifier.js')).runVerifier({ ...options, gatewayUrl });
+      }),
     );
   role(program, 'gateway', 'answer OpenAI clients by buying from providers')
     .option('--port <port>', 'port to listen on', portNumber, 8787)

@@ -8,7 +8,7 @@ import {
   reexecute,
   type Verdict,
 } from '@assay/compute';
-import { createWasmBackend } from '@assay/engine';
+import { assertFit, createWasmBackend } from '@assay/engine';
 import { openModelFile, type Tokenizer, tokenMasks } from '@assay/model';
 import {
   type Address,
@@ -175,7 +175,9 @@ async function recompute(
   const { model, tokenizer, identity } = openModelFile(openModelSource(modelPath));
   if (identity.modelId !== envelope.job.modelId) throw wrongModel(identity.modelId);
   const contextLength = envelope.inputTokens.length + envelope.outputTokens.length;
-  const session = createWasmBackend().createSession(model, { contextLength });
+  const backend = createWasmBackend();
+  assertFit(backend);
+  const session = backend.createSession(model, { contextLength });
   const openMask = tokenMasks(tokenizer);
   const verdict = reexecute({ envelope, session, openMask });
   return { result: 'computed', model: identity.modelId, verdict, tokenizer };

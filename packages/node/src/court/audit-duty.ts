@@ -13,10 +13,12 @@ import {
 } from '@assay/compute';
 import {
   computeDomain,
+  concat,
   fromHex,
   type Hex,
   hashReceipt,
   hashTrace,
+  keccak,
   merkleProof,
   merkleRoot,
   type ReceiptEnvelope,
@@ -27,6 +29,7 @@ import type { Logger } from '../log.js';
 import type { ProviderLedger } from '../stores/provider-store.js';
 import { type AuditedEpoch, type AuditFollower, followAudits } from './audit-follower.js';
 import { chainTime } from './chain-time.js';
+import { hasTrace } from './has-trace.js';
 import { type LookLoop, startLookLoop } from './look-loop.js';
 
 export type AuditDutyOptions = {
@@ -201,6 +204,18 @@ async function answerEpoch(options: AuditDutyOptions, answering: Answering): Pro
   }
 }
 
+const NO_TRACE = new TextEncoder().encode('assay no trace');
+
+/**
+ * What a provider stands by where there is no trace: 32 bytes that nobody can guess, so that whoever says of such a
+ * receipt that it is right, and makes up a root, loses its bond. Nothing opens them, and the judges refuse such jobs.
+ * Two signed roots of one job convict: this one is always the same, because signatures are (RFC 6979).
+ */
+async function rootOfNothing(signer: Signer, jobId: Hex): Promise<Hex> {
+  const secret = await signer.sign({ hash: toHex(keccak(concat([NO_TRACE, fromHex(jobId)]))) });
+  return toHex(keccak(fromHex(secret)));
+}
+
 async function answerOne(
   { access, source, signer }: AuditDutyOptions,
   { epoch, drawn }: Answering,
@@ -208,7 +223,9 @@ async function answerOne(
 ): Promise<void> {
   const envelope = drawn.audited.get(index)!;
   const { jobId, receipt, chainId, contract } = envelope;
-  const root = toHex(await source(envelope).root());
+  const root = hasTrace(envelope)
+    ? toHex(await source(envelope).root())
+    : await rootOfNothing(signer, jobId);
   const hash = hashTrace(computeDomain(chainId, contract), { jobId, root });
   const proof = merkleProof(drawn.leaves, Number(index)).map(toHex);
   await answerAudit(access.write, {

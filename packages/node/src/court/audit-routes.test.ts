@@ -24,7 +24,7 @@ app.route(
   '/',
   auditRoutes({
     provider,
-    find: async (epoch, index) => (epoch === 40n && index === 3n ? receipt : undefined),
+    find: async ({ epoch, index }) => (epoch === 40n && index === 3n ? receipt : undefined),
     holderOf: async ({ place }) => {
       if (place === 0) return holder.address;
       throw new Error('no such place');

@@ -1,19 +1,28 @@
 /**
- * Where a provider shows a drawn receipt to the verifiers that were drawn for it.
+ * Where a provider, or a gateway that bought from it, shows a drawn receipt to the verifiers that were drawn for it.
  *
- *     POST /v1/audits   {"epoch","index","place","expiresAt","signature"} -> {"envelope","proof"}
+ *     POST /v1/audits   {"provider","epoch","index","place","expiresAt","signature"} -> {"envelope","proof"}
  *
  * The signature is that of the seat's holder over an `AuditRequest` (docs/reference/messages.md). Tokens are private:
  * whoever may not have them gets one and the same answer, whatever there is.
  */
-import { computeErrors } from '@assay/compute';
-import { AssayError, type AuditRequest, encodeJson, type Hex, isHexOf } from '@assay/protocol';
+import { computeErrors, readHolder } from '@assay/compute';
+import {
+  AssayError,
+  type AuditRequest,
+  auditDomain,
+  encodeJson,
+  type Hex,
+  hashAuditRequest,
+  isHexOf,
+} from '@assay/protocol';
 import { Hono } from 'hono';
+import type { ChainAccess } from '../chain-access.js';
 import { readRequestJson } from '../http-errors.js';
 import { isSignedBy } from '../signatures.js';
-import type { AuditDuty } from './audit-duty.js';
+import type { AuditedReceipt } from './audit-duty.js';
 
-/** A request is five small fields. */
+/** A request is six small fields. */
 const REQUEST_BYTES_MAX = 1_024;
 
 /** Longest life of a request: it is used at once, between clocks that differ a little. */
@@ -22,14 +31,33 @@ export const REQUEST_SECONDS_MAX = 300;
 const PLACE_MAX = 255;
 
 export type AuditRoutesOptions = {
-  readonly provider: Hex;
-  readonly find: AuditDuty['find'];
+  /** Whose receipts are shown (default: of whoever the request names). */
+  readonly provider?: Hex;
+  /** Whether there may be something to show: before the chain is asked who may see it. */
+  readonly mayKnow?: (request: AuditRequest) => Promise<boolean>;
+  /** Called for nobody but the holder of the place. */
+  readonly find: (request: AuditRequest) => Promise<AuditedReceipt | undefined>;
   /** Who answers for a place, as the chain says; the zero address if nobody does. */
   readonly holderOf: (request: AuditRequest) => Promise<Hex>;
   readonly digestOf: (request: AuditRequest) => Hex;
   /** Unix seconds. */
   readonly now: () => number;
 };
+
+/** Who may see what, as the audits of this network say. */
+export function auditAuthorityOf({
+  read,
+  market,
+  deployment,
+}: ChainAccess): Pick<AuditRoutesOptions, 'holderOf' | 'digestOf' | 'now'> {
+  const { audits } = deployment.addresses;
+  const domain = auditDomain(market.chainId, audits);
+  return {
+    holderOf: async (place) => (await readHolder(read, { audits, place })).holder,
+    digestOf: (request) => hashAuditRequest(domain, request),
+    now: () => Date.now() / 1_000,
+  };
+}
 
 export function auditRoutes(options: AuditRoutesOptions): Hono {
   const app = new Hono();
@@ -38,12 +66,12 @@ export function auditRoutes(options: AuditRoutesOptions): Hono {
     const { request, signature } = decodeAuditRequest(body, options.provider);
     const left = Number(request.expiresAt) - options.now();
     if (left < 0 || left > REQUEST_SECONDS_MAX) throw requestExpired(request.expiresAt);
-    const found = await options.find(request.epoch, request.index);
-    if (found === undefined) throw auditNotFound();
+    if ((await options.mayKnow?.(request)) === false) throw auditNotFound();
     const holder = await options.holderOf(request).catch(() => undefined);
     const isHolder =
       holder !== undefined && isSignedBy(holder, options.digestOf(request), signature);
-    if (!isHolder) throw auditNotFound();
+    const found = isHolder ? await options.find(request) : undefined;
+    if (found === undefined) throw auditNotFound();
     return context.body(encodeJson(found), 200, { 'content-type': 'application/json' });
   });
   return app;
@@ -51,16 +79,18 @@ export function auditRoutes(options: AuditRoutesOptions): Hono {
 
 type SignedRequest = { readonly request: AuditRequest; readonly signature: Hex };
 
-function decodeAuditRequest(body: unknown, provider: Hex): SignedRequest {
+function decodeAuditRequest(body: unknown, own: Hex | undefined): SignedRequest {
   const fields = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>;
-  const { place, signature, expiresAt } = fields;
+  const { place, signature, expiresAt, provider = own } = fields;
+  if (!isHexOf(provider, 20)) throw computeErrors.malformedMessage('provider', provider);
   if (!Number.isInteger(place) || Number(place) < 0 || Number(place) > PLACE_MAX)
     throw computeErrors.malformedMessage('place', place);
   if (!isHexOf(signature, 65)) throw computeErrors.malformedMessage('signature', signature);
   if (typeof expiresAt !== 'bigint') throw computeErrors.malformedMessage('expiresAt', expiresAt);
   const epoch = count(fields, 'epoch');
   const index = count(fields, 'index');
-  return { request: { provider, epoch, index, place: Number(place), expiresAt }, signature };
+  const named = { provider: own ?? provider, epoch, index, place: Number(place), expiresAt };
+  return { request: named, signature };
 }
 
 /** A uint64 as decimal text. */

@@ -162,7 +162,7 @@ function prepare(desk: Desk, place: OwnPlace, { ends, now }: Moment): void {
   if (known === undefined && desk.preparations.size >= PREPARED_MAX) return;
   const preparation: Preparation = { busy: true, retryAtMs: 0 };
   desk.preparations.set(key, preparation);
-  find(desk, place).then(
+  find(desk, place, ends.reveal).then(
     () => desk.preparations.delete(key),
     (error: unknown) => {
       desk.log.warn({ error: String(error) }, 'audited receipt not judged yet');
@@ -175,9 +175,9 @@ function reserveOf({ commitTime }: AuditTerms): bigint {
   return BigInt(Math.min(Math.ceil(commitTime / RESERVE_DIVISOR), RESERVE_SECONDS_MAX));
 }
 
-async function find(desk: Desk, place: OwnPlace): Promise<void> {
+async function find(desk: Desk, place: OwnPlace, revealEnds: bigint): Promise<void> {
   const given = await desk.fetchGiven(place);
-  const judgement = await desk.judgeInTurn(given.envelope);
+  const judgement = await desk.judgeInTurn({ envelope: given.envelope, revealEnds });
   writeRecord(desk, place, judgement, given);
 }
 

@@ -41,6 +41,7 @@ const home = temporaryHome();
 const account = (index: number) => localAccount({ chainId: LOCAL_CHAIN_ID, index });
 const word = (byte: string): Hex => `0x${byte.repeat(32)}`;
 const STAKE = 50_000_000n;
+/** Five tokens in, three tokens out. */
 const PRICE = 7_000n;
 const BOND = 10n ** 16n;
 
@@ -78,8 +79,8 @@ async function signedReceipt(nonce: string, output: string) {
       outputCountMax: 3,
       tier: 3,
       nonce: word(nonce),
-      inputPrice: 0n,
-      outputPrice: 0n,
+      inputPrice: 800_000_000n,
+      outputPrice: 1_000_000_000n,
     },
     sampler: {
       ...{ tau: 0, topK: 0, topP: 0, minP: 0, seed: word('55'), stopIds: [] },

@@ -19,7 +19,12 @@ export async function takeBackBonds(
   const receipts: TransactionReceipt[] = [];
   for (const { dispute } of seen.disputes()) {
     if (dispute.challenger.toLowerCase() !== own || !convicted.has(dispute.jobId)) continue;
-    receipts.push(await returnBond(access.write, { court, dispute }));
+    try {
+      receipts.push(await returnBond(access.write, { court, dispute }));
+    } catch (error) {
+      // Another case of the same key took it back in a block that was not read yet.
+      if ((error as { code?: unknown }).code !== 'dispute_unknown') throw error;
+    }
   }
   return receipts;
 }

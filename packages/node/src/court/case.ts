@@ -12,8 +12,15 @@ import { fetchModel } from '../model-store.js';
 import { listOffersOnChain } from '../offers-on-chain.js';
 import { type CaseBook, type CaseRecord, openCaseBook } from './case-book.js';
 import type { VerdictRecord } from './court-follower.js';
-import { type CaseStep, type Outcome, prosecute, releaseWhenDue } from './prosecutor.js';
-import { startTraceHost } from './trace-host.js';
+import {
+  type CaseStep,
+  type Outcome,
+  prosecute,
+  prosecuteReceipt,
+  releaseWhenDue,
+} from './prosecutor.js';
+import { lazyTraceHost } from './trace-host.js';
+import type { Pause } from './trace-peer.js';
 
 export type CaseOptions = {
   readonly home: string;
@@ -24,6 +31,8 @@ export type CaseOptions = {
   readonly force?: boolean;
   /** Hands out the model's file where no provider offers it any more. */
   readonly gateway?: { readonly url: string; readonly headers: Readonly<Record<string, string>> };
+  /** How time passes in which nothing is to be done (default: it does). */
+  readonly pause?: Pause;
   /** Called after each transaction. */
   readonly onStep?: (step: CaseStep) => void;
   /** Whether to wait for the day of payment (default true); else anybody may release the verdict later. */
@@ -86,24 +95,41 @@ async function tryClaimed(options: CaseOptions, envelope: ReceiptEnvelope): Prom
   }
 }
 
+/** Pays a verdict of {@link tryCase} that was left for later, once its day has come, and writes it into the book. */
+export async function payOut(
+  { access, book, pause }: Pick<CaseOptions, 'access' | 'book' | 'pause'>,
+  jobId: Hex,
+  verdict: VerdictRecord,
+): Promise<void> {
+  const record = book.read(jobId) as CaseRecord;
+  const steps = [...record.steps];
+  const onStep = (step: CaseStep): void => void steps.push(step);
+  const waiting = pause === undefined ? {} : { pause };
+  const paid = await releaseWhenDue({ access, onStep, ...waiting }, verdict);
+  book.write({ ...record, steps, ...moneyOf(paid) });
+}
+
 const moneyOf = ({ verdict, released }: VerdictRecord): Pick<CaseRecord, 'money'> =>
   released === undefined ? {} : { money: { taken: verdict.taken, ...released } };
 
-/** The outcome, with a trace of the model that the receipt names made here. */
+/** The outcome: by the receipt alone if that will do, else with a trace of its model made here. */
 async function judged(options: CaseOptions, envelope: ReceiptEnvelope): Promise<Outcome> {
-  const { access, log, onStep, force = false } = options;
+  const { access, log, onStep, pause, force = false } = options;
   const { modelId, provider } = envelope.job;
   if (access.market.chainId === LOCAL_CHAIN_ID) await fundLocalRole(access, 0n);
+  const told = {
+    ...(onStep === undefined ? {} : { onStep }),
+    ...(pause === undefined ? {} : { pause }),
+  };
+  const byReceipt = await prosecuteReceipt({ access, ...told }, envelope);
+  if (byReceipt !== undefined) return byReceipt;
   const offers = await listOffersOnChain(access, { modelId });
   const own = offers.find((offer) => offer.provider.toLowerCase() === provider.toLowerCase());
   const modelPath = await modelFile(options, modelId, offers);
-  const traces = await startTraceHost({ modelPath });
+  const traces = lazyTraceHost({ modelPath });
   try {
     const endpoint = own?.endpoint ?? '';
-    return await prosecute(
-      { access, traces, endpoint, log, force, ...(onStep === undefined ? {} : { onStep }) },
-      envelope,
-    );
+    return await prosecute({ access, traces, endpoint, log, force, ...told }, envelope);
   } finally {
     await traces.close();
   }

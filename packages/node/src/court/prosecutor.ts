@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import {
   askAgain,
   belowOf,
+  type CourtModel,
   chooseNode,
   claimOf,
   clockEnds,
@@ -14,14 +15,18 @@ import {
   convictOpened,
   type Dispute,
   firstDifference,
+  NO_MODEL,
+  NO_TRACE,
   openDispute,
   type Place,
   phaseOf,
   proofCommitment,
+  provableReceiptFraud,
   readAuditTerms,
   readCourtTerms,
   readReceiver,
   releaseVerdict,
+  type SignedTrace,
   sweepVault,
   type TraceSource,
   timeOutDispute,
@@ -36,7 +41,7 @@ import { followCourt, type OpenDispute, type VerdictRecord } from './court-follo
 import { sha256 } from './sha256.js';
 import type { TraceHost } from './trace-host.js';
 import type { Finding } from './trace-messages.js';
-import { tracePeer } from './trace-peer.js';
+import { type Pause, tracePeer } from './trace-peer.js';
 
 /** A transaction of a case. */
 export type CaseStep = {
@@ -62,6 +67,8 @@ export type ProsecutorOptions = {
   /** Goes on chain at once, without asking at the endpoint. */
   readonly force?: boolean;
   readonly log: Logger;
+  /** How time passes in which nothing is to be done (default: it does). */
+  readonly pause?: Pause;
   /** Called after each transaction. */
   readonly onStep?: (step: CaseStep) => void;
 };
@@ -76,6 +83,11 @@ export type Outcome =
 /** Between two looks at an open dispute. */
 const LOOK_INTERVAL_MS = 250;
 
+/** Longest time without a look at the clock of a chain, which may be ahead of ours. */
+const CLOCK_INTERVAL_MS = 60_000;
+
+const letPass: Pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
 /** Brings a receipt to court if its provider's trace is wrong or withheld. */
 export async function prosecute(
   options: ProsecutorOptions,
@@ -84,9 +96,12 @@ export async function prosecute(
   if (options.force === true) return force(options, envelope);
   const { read, deployment } = options.access;
   const { commitTime } = await readAuditTerms(read, deployment.addresses.audits);
-  const peer = tracePeer(options.endpoint, envelope, { auditSeconds: commitTime });
+  const { pause = letPass } = options;
+  const peer = tracePeer(options.endpoint, envelope, { auditSeconds: commitTime, pause });
   let finding: Finding | undefined;
   try {
+    // Who has to wait for an answer holds no thread meanwhile.
+    await peer.signed();
     finding = await options.traces.prosecute(envelope, peer);
   } catch (error) {
     if ((error as { code?: unknown }).code !== 'trace_unanswered') throw error;
@@ -94,22 +109,39 @@ export async function prosecute(
     return force(options, envelope);
   }
   if (finding === undefined) return { result: 'right' };
-  await prove(options, { envelope, finding, trace: await peer.signed() });
+  const model = await options.traces.model();
+  await prove(options, { envelope, finding, model, trace: await peer.signed() });
+  return convicted(options, envelope.jobId, finding);
+}
+
+/**
+ * Brings a receipt to court that contradicts its own job; undefined if it does not. The proof is in the receipt: nobody
+ * is asked, no model is opened, and one transaction convicts.
+ */
+export async function prosecuteReceipt(
+  options: Pick<ProsecutorOptions, 'access' | 'onStep'>,
+  envelope: ReceiptEnvelope,
+): Promise<Outcome | undefined> {
+  const fraud = await provableReceiptFraud(envelope, options.access.market);
+  if (fraud === undefined) return undefined;
+  const { kind, number, bytes: data } = fraud;
+  const finding: Finding = { kind, number, data, place: null, expected: null, found: null };
+  await prove(options, { envelope, finding, model: NO_MODEL, trace: NO_TRACE });
   return convicted(options, envelope.jobId, finding);
 }
 
 /** Commits to the proof, waits for the next block, and shows it. */
 async function prove(
-  options: ProsecutorOptions,
+  options: Pick<ProsecutorOptions, 'access' | 'onStep'>,
   found: {
     readonly envelope: ReceiptEnvelope;
     readonly finding: Finding;
-    readonly trace: { readonly root: Hex; readonly signature: Hex };
+    readonly model: CourtModel;
+    readonly trace: SignedTrace;
   },
 ): Promise<void> {
-  const { access, traces } = options;
-  const { envelope, finding, trace } = found;
-  const model = await traces.model();
+  const { access } = options;
+  const { envelope, finding, model, trace } = found;
   const { court } = access.deployment.addresses;
   const salt = toHex(randomBytes(32));
   const { jobId } = envelope;
@@ -128,14 +160,15 @@ async function prove(
   step(options, 'prove', receipt);
 }
 
-/** Opens a dispute and plays it to its end. */
+/** Opens a dispute, or takes up the one that an earlier try opened, and plays it to its end. */
 async function force(options: ProsecutorOptions, envelope: ReceiptEnvelope): Promise<Outcome> {
   const { access } = options;
   const { court } = access.deployment.addresses;
   const { bond } = await readCourtTerms(access.read, court);
   const claim = claimOf(envelope);
-  step(options, 'open', await openDispute(access.write, { court, claim, bond }));
   const follower = await followCourt(access);
+  if (!follower.disputes().some(({ dispute }) => isOurs(access, envelope, dispute)))
+    step(options, 'open', await openDispute(access.write, { court, claim, bond }));
   const own = options.traces.source(envelope);
   const goal: Goal = { leaf: undefined, finding: undefined };
   for (;;) {
@@ -155,7 +188,7 @@ async function force(options: ProsecutorOptions, envelope: ReceiptEnvelope): Pro
       // The next look shows the verdict.
       if ((error as { code?: unknown }).code !== 'already_convicted') throw error;
     }
-    await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL_MS));
+    await (options.pause ?? letPass)(LOOK_INTERVAL_MS);
   }
 }
 
@@ -198,7 +231,7 @@ async function takeTurn(options: ProsecutorOptions, turn: Turn): Promise<void> {
   if ((await chainTime(access)) <= ends) return;
   const claim = claimOf(turn.envelope);
   const timeOut = () => timeOutDispute(access.write, { court, dispute, claim });
-  step(options, 'timeOut', await onceDue(access, ends + 1n, timeOut));
+  step(options, 'timeOut', await onceDue(options, ends + 1n, timeOut));
 }
 
 /** Proves by what was shown, or asks for one more leaf. */
@@ -241,26 +274,26 @@ const TOO_EARLY = new Set(['release_not_ready', 'time_not_up']);
 
 /** Waits until a time has come, and makes a move that the chain may still think too early. */
 async function onceDue(
-  access: ChainAccess,
+  { access, pause = letPass }: Pick<ProsecutorOptions, 'access' | 'pause'>,
   dueAt: bigint,
   make: () => Promise<TransactionReceipt>,
 ): Promise<TransactionReceipt> {
   for (;;) {
-    const early = (await chainTime(access)) < dueAt;
-    if (!early) {
+    const leftMs = Number(dueAt - (await chainTime(access))) * 1_000;
+    if (leftMs <= 0) {
       try {
         return await make();
       } catch (error) {
         if (!TOO_EARLY.has(String((error as { code?: unknown }).code))) throw error;
       }
     }
-    await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL_MS));
+    await pause(Math.min(Math.max(leftMs / 2, LOOK_INTERVAL_MS), CLOCK_INTERVAL_MS));
   }
 }
 
 /** The verdict of a job, released as soon as its delay is over if that is near. */
 async function convicted(
-  options: ProsecutorOptions,
+  options: Pick<ProsecutorOptions, 'access'>,
   jobId: Hex,
   finding?: Finding,
 ): Promise<Outcome> {
@@ -275,7 +308,7 @@ async function convicted(
  * vault meanwhile is swept first, so that it refunds, too.
  */
 export async function releaseWhenDue(
-  options: Pick<ProsecutorOptions, 'access' | 'onStep'>,
+  options: Pick<ProsecutorOptions, 'access' | 'onStep' | 'pause'>,
   { verdict }: VerdictRecord,
 ): Promise<VerdictRecord> {
   const { access } = options;
@@ -286,7 +319,7 @@ export async function releaseWhenDue(
     if (swept !== undefined) step(options, 'sweep', swept);
   }
   const release = () => releaseVerdict(access.write, { court, verdict });
-  const failed = await onceDue(access, verdict.releaseAt, release).then(
+  const failed = await onceDue(options, verdict.releaseAt, release).then(
     (receipt) => step(options, 'release', receipt),
     (error: unknown) => ({ error }),
   );

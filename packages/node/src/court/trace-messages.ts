@@ -45,7 +45,10 @@ export type Finding = {
   readonly number: number;
   /** What the judge takes. */
   readonly data: Hex;
-  /** Where: position of the sequence, node of the graph with its op and layer, head and element of the row. */
+  /**
+   * Where: position of the sequence, node of the graph with its op and layer, head and element of the row. Null if the
+   * receipt alone contradicts its job.
+   */
   readonly place: {
     readonly position: number;
     readonly node: number;
@@ -54,7 +57,7 @@ export type Finding = {
     readonly layerCount: number;
     readonly head: number;
     readonly index: number;
-  };
+  } | null;
   /** The stored integers of that element, if the kind is about one. */
   readonly expected: number | null;
   readonly found: number | null;

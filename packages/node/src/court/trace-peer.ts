@@ -16,6 +16,9 @@ const ANSWER_TIMEOUT_MS = 120_000;
 /** Bytes of one answer: the leaves of a row of logits of the largest vocabulary, as hex, with room. */
 const ANSWER_BYTES_MAX = 16 * 1024 * 1024;
 
+/** Lets so many milliseconds pass. */
+export type Pause = (ms: number) => Promise<void>;
+
 export type TracePeer = TraceSource & {
   /** The provider's signed root. */
   readonly signed: () => Promise<SignedTrace>;
@@ -28,11 +31,11 @@ export type TracePeer = TraceSource & {
 export function tracePeer(
   endpoint: string,
   envelope: ReceiptEnvelope,
-  { auditSeconds }: { readonly auditSeconds: number },
+  { auditSeconds, pause }: { readonly auditSeconds: number; readonly pause: Pause },
 ): TracePeer {
   const base = `${endpoint.replace(/\/$/, '')}/v1/jobs/${envelope.jobId}/trace`;
   const headers = { authorization: `Bearer ${traceKey(envelope.salt)}` };
-  const patience = createPatience(auditSeconds);
+  const patience = createPatience(auditSeconds, pause);
   const ask = async (path: string, init: RequestInit, timeoutMs: number): Promise<Answer> => {
     try {
       const send = (): Promise<Response> =>
@@ -77,7 +80,7 @@ const AUDIT_OPEN_STATUS = 409;
 const AUDIT_SLACK_SECONDS = 2;
 
 /** Waits as long as the first refusal says, and no longer for later ones; false once that time is over. */
-function createPatience(secondsMax: number): (refusal: Response) => Promise<boolean> {
+function createPatience(secondsMax: number, pause: Pause): (refusal: Response) => Promise<boolean> {
   let untilMs: number | undefined;
   return async (refusal) => {
     const told = Number(refusal.headers.get('retry-after') ?? Number.NaN);
@@ -86,7 +89,7 @@ function createPatience(secondsMax: number): (refusal: Response) => Promise<bool
     untilMs ??= Date.now() + seconds * 1_000;
     const leftMs = untilMs - Date.now();
     if (leftMs <= 0) return false;
-    await new Promise((resolve) => setTimeout(resolve, Math.min(leftMs, seconds * 1_000)));
+    await pause(Math.min(leftMs, seconds * 1_000));
     return true;
   };
 }

@@ -16,7 +16,14 @@ import {
   traceElement,
   traceJob,
 } from '@assay/compute';
-import { type EngineModel, type Trace, traceOf, wasmPass } from '@assay/engine';
+import {
+  assertFit,
+  createWasmBackend,
+  type EngineModel,
+  type Trace,
+  traceOf,
+  wasmPass,
+} from '@assay/engine';
 import { openModelFile } from '@assay/model';
 import { AssayError, decodeJson, fromHex, type ReceiptEnvelope, traceKey } from '@assay/protocol';
 import { openFileSource } from '../file-source.js';
@@ -215,6 +222,7 @@ function fail(id: number | undefined, error: unknown): void {
 try {
   const { modelPath } = workerData as TraceSetup;
   const { model, identity } = openModelFile(openFileSource(modelPath));
+  assertFit(createWasmBackend());
   const bench = { model, trees: modelTrees(model) };
   port.on('message', (order: TraceOrder) => {
     obey(bench, order).catch((error: unknown) => fail('id' in order ? order.id : undefined, error));

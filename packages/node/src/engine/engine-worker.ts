@@ -14,6 +14,7 @@ import {
   verifyReceipt,
 } from '@assay/compute';
 import {
+  assertFit,
   type Backend,
   createScheduler,
   createWasmBackend,
@@ -218,6 +219,7 @@ function main({ modelPath, threads, draft }: EngineSetup): void {
   const file = openModelFile(openFileSource(modelPath));
   const { model } = file;
   const backend = createWasmBackend(threadsOf(threads));
+  assertFit(backend);
   const openDrafter = openDraft({ draft, backend, model });
   const scheduler = createScheduler({ model, backend, ...(openDrafter && { openDrafter }) });
   const engine: Engine = { model, backend, scheduler, openMask: tokenMasks(file.tokenizer) };

@@ -27,6 +27,8 @@ export type RoutesOptions = {
   readonly network: NetworkView;
   readonly disputes: DisputeView;
   readonly audits: AuditView;
+  /** Shows drawn receipts to the verifiers that were drawn for them. */
+  readonly auditRoutes: Hono;
   readonly live: Live;
   /** Path of a model's file if the gateway has it. */
   readonly modelPath: (modelId: Hex) => Promise<string>;
@@ -50,6 +52,8 @@ export function gatewayApp(options: RoutesOptions): Hono {
     return respondOpenAiError(context, error);
   });
   app.notFound((context) => respondOpenAiError(context, noSuchAddress(context.req.path)));
+  // Before the guard: the verifiers of a network have no key of this gateway, and sign what they ask for.
+  app.route('/', options.auditRoutes);
   app.use('*', options.guard.middleware);
   app.post(CHAT_PATH, async (context) => {
     const { incoming, outgoing } = context.env as HttpBindings;

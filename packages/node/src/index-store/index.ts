@@ -24,6 +24,7 @@ export {
 } from './follow.js';
 export { type Checkpoint, type Cursor, type Followed, readCursor } from './ledger.js';
 export { type BalanceComparison, compareBalances, type Money, money } from './money.js';
+export { getPosting, type Posting } from './postings.js';
 export {
   channelState,
   getModel,

@@ -1,8 +1,8 @@
 /**
- * A provider as a drawn verifier asks it for a receipt. What comes back is judged by nothing but the epoch root that
- * the provider posted.
+ * A provider, or a gateway that bought from it, as a drawn verifier asks it for a receipt. What comes back is judged by
+ * nothing but the epoch root that the provider posted.
  */
-import { decodeEnvelope } from '@assay/compute';
+import { assertNetwork, decodeEnvelope } from '@assay/compute';
 import {
   type Address,
   AssayError,
@@ -37,17 +37,18 @@ export type AuditQuestion = {
   readonly network: { readonly chainId: number; readonly receipts: Address };
 };
 
-/** The receipt in that place of the epoch; throws `audit_answer_wrong` for any other. */
+/** The receipt in that place of the epoch; throws `audit_answer_wrong` or `receipt_invalid` for any other. */
 export async function fetchAudited(question: AuditQuestion): Promise<GivenReceipt> {
   const { endpoint, request, signature } = question;
-  const { epoch, index, place, expiresAt } = request;
   const answer = (await fetchJson({
     method: 'POST',
     url: `${endpoint.replace(/\/$/, '')}/v1/audits`,
-    body: encodeJson({ epoch, index, place, expiresAt, signature }),
+    body: encodeJson({ ...request, signature }),
     timeoutMs: ANSWER_TIMEOUT_MS,
   })) as { readonly envelope?: unknown; readonly proof?: unknown };
   const given = { envelope: decodeEnvelope(answer.envelope), proof: proofOf(answer.proof) };
+  // Of another network, job and signature would be read there, and no court of this one convicts for what is wrong.
+  assertNetwork(given.envelope, question.network);
   if (!isPosted(question, given)) throw answerWrong(endpoint);
   return given;
 }
@@ -61,7 +62,7 @@ function proofOf(value: unknown): readonly Hex[] {
   return value as readonly Hex[];
 }
 
-/** The root is over digests of receipts of this network, so nothing else need be compared here. */
+/** The root is over digests of receipts of this network. */
 function isPosted({ request, posted, network }: AuditQuestion, given: GivenReceipt): boolean {
   const domain = computeDomain(network.chainId, network.receipts);
   const root = rootFromProof({
@@ -77,7 +78,7 @@ const answerWrong = (value: string): AssayError =>
   new AssayError({
     code: 'audit_answer_wrong',
     fault: 'peer',
-    message: 'The provider showed something else than the receipt that it posted.',
+    message: 'Something else was shown than the receipt that the provider posted.',
     value,
     remedy: 'Nothing can be said about this receipt; abstain.',
   });

@@ -14,6 +14,7 @@ import {
   ledgerName,
   resolveRpc,
 } from '../chain-access.js';
+import { auditAuthorityOf, auditRoutes } from '../court/audit-routes.js';
 import { withFileSource } from '../file-source.js';
 import { createAuditView } from '../gateway/audit-view.js';
 import { createBank } from '../gateway/bank.js';
@@ -24,6 +25,7 @@ import { createLive, type Live } from '../gateway/live.js';
 import { type MarketView, openMarketView } from '../gateway/market-view.js';
 import { createCatalog, type ModelCatalog, type OpenedModel } from '../gateway/model-catalog.js';
 import { createNetworkView } from '../gateway/network-view.js';
+import { createPostedReceipts } from '../gateway/posted-receipts.js';
 import { openReceiptBook, type ReceiptBook } from '../gateway/receipt-book.js';
 import { chatShortcut, gatewayApp } from '../gateway/routes.js';
 import { createWallet } from '../gateway/wallet.js';
@@ -181,6 +183,9 @@ function appOf(parts: AppParts): Pick<ListenOptions, 'app' | 'shortcut'> {
     verifierUrl: options.verifier,
     contracts: access.deployment.addresses,
   });
+  const posted = createPostedReceipts({
+    ...{ store, network: access.market, settled: receipts.settled },
+  });
   const disputes = createDisputeView({ access, verifierUrl: options.verifier, log });
   const buying = {
     requester,
@@ -209,6 +214,7 @@ function appOf(parts: AppParts): Pick<ListenOptions, 'app' | 'shortcut'> {
     network,
     disputes,
     audits,
+    auditRoutes: auditRoutes({ ...posted, ...auditAuthorityOf(access) }),
     live,
     modelPath,
     log,

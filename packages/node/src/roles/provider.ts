@@ -10,7 +10,6 @@ import {
   type ProviderContext,
   publishOffer,
   readChannel,
-  readHolder,
   readStake,
   recoverJobs,
   registerModel,
@@ -20,15 +19,7 @@ import {
   withdrawOffer,
 } from '@assay/compute';
 import { type ModelFile, openModelFile } from '@assay/model';
-import {
-  AssayError,
-  auditDomain,
-  type Hex,
-  hashAuditRequest,
-  type ModelInfo,
-  type ReceiptEnvelope,
-  TIER,
-} from '@assay/protocol';
+import { AssayError, type Hex, type ModelInfo, type ReceiptEnvelope, TIER } from '@assay/protocol';
 import type { Hono } from 'hono';
 import { LOCAL_CHAIN_ID } from '../chain/index.js';
 import {
@@ -39,7 +30,7 @@ import {
   resolveRpc,
 } from '../chain-access.js';
 import { type AuditDuty, startAuditDuty } from '../court/audit-duty.js';
-import { type AuditRoutesOptions, auditRoutes } from '../court/audit-routes.js';
+import { type AuditRoutesOptions, auditAuthorityOf, auditRoutes } from '../court/audit-routes.js';
 import { startDefender } from '../court/defender.js';
 import { lazyTraceHost, type TraceHost } from '../court/trace-host.js';
 import { traceRoutes } from '../court/trace-routes.js';
@@ -211,17 +202,12 @@ function defenceOf(options: {
   return { routes, stop };
 }
 
-const auditRoutesOf = (access: ChainAccess, { find }: AuditDuty): AuditRoutesOptions => {
-  const { audits } = access.deployment.addresses;
-  const domain = auditDomain(access.market.chainId, audits);
-  return {
-    provider: access.write.account.address,
-    find,
-    holderOf: async (place) => (await readHolder(access.read, { audits, place })).holder,
-    digestOf: (request) => hashAuditRequest(domain, request),
-    now: () => Date.now() / 1_000,
-  };
-};
+const auditRoutesOf = (access: ChainAccess, { find }: AuditDuty): AuditRoutesOptions => ({
+  provider: access.write.account.address,
+  mayKnow: async ({ epoch, index }) => (await find(epoch, index)) !== undefined,
+  find: ({ epoch, index }) => find(epoch, index),
+  ...auditAuthorityOf(access),
+});
 
 const silent = (): AssayError =>
   new AssayError({

@@ -1,5 +1,5 @@
 /** What a verifier with seats is made of: a book that outlives the process, judges, and the way to the providers. */
-import { readAuditTerms } from '@assay/compute';
+import { readAuditTerms, readCourtTerms } from '@assay/compute';
 import {
   AssayError,
   auditDomain,
@@ -40,6 +40,7 @@ export type VerifierAuditsOptions = {
   readonly engines: ModelCache<EngineHost>;
   readonly seats: number;
   readonly disguise: VerifierDisguise;
+  readonly gatewayUrl: () => string | undefined;
   readonly prosecute: (envelope: ReceiptEnvelope) => void;
 };
 
@@ -63,7 +64,9 @@ export async function startAudits(options: VerifierAuditsOptions): Promise<LookL
     ...{ home, access, countMax: TRACE_HOSTS_MAX },
     open: (modelPath) => startTraceHost({ modelPath }),
   });
+  const { window } = await readCourtTerms(access.read, access.deployment.addresses.court);
   const judge = createAuditJudge({
+    ...{ network: access.market, courtWindow: window },
     verify: async (envelope) => (await engines.get(envelope.job.modelId)).verify(envelope),
     traceRoot: async (envelope) => (await traces.get(envelope.job.modelId)).source(envelope).root(),
   });
@@ -81,9 +84,9 @@ export async function startAudits(options: VerifierAuditsOptions): Promise<LookL
   };
 }
 
-/** Asks the provider at each of its endpoints for the receipt of a place. */
+/** Asks the provider at each of its endpoints for the receipt of a place; if it shows none, the gateway. */
 async function fetchGiven(
-  { home, access }: VerifierAuditsOptions,
+  { home, access, log, gatewayUrl }: VerifierAuditsOptions,
   place: OwnPlace,
 ): Promise<GivenReceipt> {
   const { market } = access;
@@ -97,12 +100,15 @@ async function fetchGiven(
   const signature = await loadKey(home, 'verifier').signer.sign({ hash });
   const offers = await listOffersOnChain(access, { provider });
   let failure: unknown = providerAway(provider);
-  for (const endpoint of new Set(offers.map((offer) => offer.endpoint))) {
+  const gateway = gatewayUrl();
+  const endpoints = offers.map(({ endpoint }) => endpoint);
+  for (const endpoint of new Set(gateway === undefined ? endpoints : [...endpoints, gateway])) {
     try {
-      return await fetchAudited({
-        ...{ endpoint, request, signature, posted: { root, count } },
-        network: market,
-      });
+      const asked = { endpoint, request, signature, posted: { root, count }, network: market };
+      const given = await fetchAudited(asked);
+      if (endpoint === gateway)
+        log.info({ jobId: given.envelope.jobId }, 'the provider showed no tokens, the gateway did');
+      return given;
     } catch (error) {
       failure = error;
     }

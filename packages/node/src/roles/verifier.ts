@@ -1,6 +1,6 @@
 /** `assay verifier`: re-computes receipts for whoever asks, one after another, and says what it found. */
 
-import { decodeEnvelope, type Verdict } from '@assay/compute';
+import { decodeEnvelope, provableReceiptFraud, type Verdict } from '@assay/compute';
 import { AssayError, encodeJson, type Hex, type ReceiptEnvelope } from '@assay/protocol';
 import { Hono } from 'hono';
 import { type ChainAccess, connectRole, resolveRpc } from '../chain-access.js';
@@ -28,6 +28,8 @@ export type VerifierRoleOptions = {
   readonly prosecute?: boolean;
   /** Bonds that are drawn for audits (default 0: it audits nothing). */
   readonly seats?: number;
+  /** A gateway that is asked for a drawn receipt where its provider shows none; it is looked up each time. */
+  readonly gatewayUrl?: () => string | undefined;
 };
 
 /** What the simulation replaces to make a verifier that lies. */
@@ -69,15 +71,16 @@ export async function startVerifier(
   const bailiff = createBailiff({ home, access, log, book });
   const verify = inQueue(async (envelope: ReceiptEnvelope): Promise<VerifierAnswer> => {
     const startedMs = Date.now();
-    const verdict = await judge(access, envelope, engines);
+    const { verdict, isForCourt } = await judge(access, envelope, engines);
     const seconds = (Date.now() - startedMs) / 1_000;
     log.info({ jobId: envelope.jobId, result: verdict.result, seconds }, 'receipt checked');
-    if (verdict.result === 'different' && options.prosecute !== false) bailiff.take(envelope);
+    if (isForCourt && options.prosecute !== false) bailiff.take(envelope);
     return { ...verdict, verifier: account.address, seconds };
   });
   const app = verifierApp(verify, log, book);
   const audits = await startAudits({
     ...{ home, access, log, engines, disguise, seats: options.seats ?? 0 },
+    gatewayUrl: options.gatewayUrl ?? (() => undefined),
     prosecute: (envelope) => {
       const isTaken = options.prosecute === false || isDecided(book, envelope.jobId);
       if (!isTaken) bailiff.take(envelope);
@@ -120,24 +123,37 @@ export function verifierApp(
   return app;
 }
 
+type Found = {
+  readonly verdict: Verdict | { readonly result: 'invalid'; readonly reason: string };
+  /** Whether the court can be asked to convict for it. */
+  readonly isForCourt: boolean;
+};
+
 async function judge(
-  access: ChainAccess,
+  { market }: ChainAccess,
   envelope: ReceiptEnvelope,
   engines: ModelCache<EngineHost>,
-): Promise<Verdict | { readonly result: 'invalid'; readonly reason: string }> {
-  const { market } = access;
+): Promise<Found> {
   const here =
     envelope.chainId === market.chainId &&
     envelope.contract.toLowerCase() === market.receipts.toLowerCase();
-  if (!here) return { result: 'invalid', reason: 'the receipt is of another network' };
+  if (!here) return { verdict: invalid('the receipt is of another network'), isForCourt: false };
+  const fraud = await provableReceiptFraud(envelope, market);
+  if (fraud !== undefined) {
+    const reason = `the receipt contradicts its job (${fraud.kind})`;
+    return { verdict: invalid(reason), isForCourt: true };
+  }
   try {
-    return await (await engines.get(envelope.job.modelId)).verify(envelope);
+    const verdict = await (await engines.get(envelope.job.modelId)).verify(envelope);
+    return { verdict, isForCourt: verdict.result === 'different' };
   } catch (error) {
     const code = (error as { code?: unknown }).code;
     if (code !== 'receipt_invalid') throw error;
-    return { result: 'invalid', reason: (error as Error).message };
+    return { verdict: invalid((error as Error).message), isForCourt: false };
   }
 }
+
+const invalid = (reason: string) => ({ result: 'invalid', reason }) as const;
 
 /** Runs calls one after another; refuses when too many wait. */
 function inQueue<A, R>(run: (argument: A) => Promise<R>): (argument: A) => Promise<R> {
