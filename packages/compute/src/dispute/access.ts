@@ -22,6 +22,7 @@ import {
   tileLeaf,
 } from '@assay/engine';
 import type { Sampler } from '@assay/protocol';
+import { proofMalformed } from './proof-malformed.js';
 import type { Seal } from './source.js';
 import type { ProofNumbers } from './trace-proof.js';
 
@@ -94,26 +95,47 @@ function openRow(scene: Scene, address: RowAddress, position: number): OpenRow {
     layout,
     address,
     leaf: (leaf) => run(leaf, 1),
-    element: (h, k) =>
-      decodeElements(layout, run(elementLeaf(layout, h, k), 1))[k % TRACE_LEAF_ELEMENTS]!,
+    element(h, k) {
+      requireBelow(h, layout.heads);
+      requireBelow(k, layout.size);
+      return decodeElements(layout, run(elementLeaf(layout, h, k), 1))[k % TRACE_LEAF_ELEMENTS]!;
+    },
     elements(h, from, to) {
+      requireBelow(h, layout.heads);
+      requireBelow(from, to);
+      requireBelow(to - 1, layout.size);
       const first = elementLeaf(layout, h, from);
       return decodeElements(layout, run(first, elementLeaf(layout, h, to - 1) - first + 1));
     },
-    facts: (h) => decodeFacts(layout, run(h, 1)),
+    facts(h) {
+      requireBelow(h, layout.factLeaves);
+      return decodeFacts(layout, run(h, 1));
+    },
     partials(e) {
+      requireBelow(e, layout.partials?.count ?? 0);
       const { perLeaf, parts } = layout.partials!;
       const sums = decodeSums(run(partialLeaf(layout, e), 1));
       return sums.slice((e % perLeaf) * parts, ((e % perLeaf) + 1) * parts);
     },
     allPartials: () => decodeSums(run(layout.firstPartial, layout.firstTile - layout.firstPartial)),
     tileColumn(g, d) {
+      requireBelow(g, layout.tiles?.heads ?? 0);
+      requireBelow(d, layout.tiles?.columns ?? 0);
       const tile = decodeMantissas(run(tileLeaf(layout, g, d), 1));
       const from = d - (d % TILE_COLUMNS);
       const width = Math.min(TILE_COLUMNS, layout.tiles!.columns - from);
       return Array.from({ length: tile.length / width }, (_, i) => tile[i * width + d - from]!);
     },
   };
+}
+
+/**
+ * Refuses a number beyond what it counts, as `NumberOutOfRange` of `Layout.sol` does: what is not there is neither right
+ * nor wrong.
+ */
+export function requireBelow(number: number, size: number): void {
+  if (number < size) return;
+  throw proofMalformed(`a number is not below ${size}`, number);
 }
 
 /** Elements of a run of leaves. */

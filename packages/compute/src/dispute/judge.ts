@@ -25,8 +25,8 @@ import {
 import { fromHex, type Hex, keccak, TOKENS_PER_LEAF, toHex } from '@assay/protocol';
 import type { Access, Scene } from './access.js';
 import { type DisputeCase, traceJobOf } from './case.js';
-import { proofMalformed } from './kinds/claim.js';
 import { TRACE_KINDS, type TraceKind } from './kinds/index.js';
+import { proofMalformed } from './proof-malformed.js';
 import { sameBytes } from './source.js';
 import type { Opening, TraceProof } from './trace-proof.js';
 

@@ -1,6 +1,5 @@
 /** What kinds have in common: one element's claim, judged with the rule of the lowest witness. */
 import { type FactRecord, traceFormulas } from '@assay/engine';
-import { AssayError, printValue } from '@assay/protocol';
 import type { Scene } from '../access.js';
 
 /** A rule for one kind of proof: true if what was signed is wrong. `number` is the same in `Kinds.sol`. */
@@ -37,13 +36,3 @@ export function isWrongElement(
 export const A16 = { bits: traceFormulas.A16_BITS, limited: true } as const;
 export const I30 = { bits: traceFormulas.I30_BITS, limited: false } as const;
 export const P30 = { bits: traceFormulas.I30_BITS, limited: true } as const;
-
-/** A proof that does not open what its kind reads; a contract reverts. */
-export const proofMalformed = (reason: string, value: unknown): AssayError =>
-  new AssayError({
-    code: 'proof_malformed',
-    fault: 'peer',
-    message: `The proof does not hold together: ${reason}.`,
-    value: printValue(value),
-    remedy: 'Build proofs with findFraud from the trace that the provider signed.',
-  });

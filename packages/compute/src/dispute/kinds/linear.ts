@@ -12,8 +12,9 @@ import {
   traceFormulas,
 } from '@assay/engine';
 import { TOKENS_PER_LEAF } from '@assay/protocol';
-import { nodeOf, openRows, type Scene } from '../access.js';
-import { I30, isWrongElement, type Kind, proofMalformed } from './claim.js';
+import { nodeOf, openRows, requireBelow, type Scene } from '../access.js';
+import { proofMalformed } from '../proof-malformed.js';
+import { I30, isWrongElement, type Kind } from './claim.js';
 
 /** Columns of the weight of the node on trial. */
 const weightColumns = (scene: Scene): number =>
@@ -148,6 +149,7 @@ export const LINEAR_KINDS = {
     number: 0x17,
     isGuilty(scene) {
       const { head, index, part, t } = scene;
+      requireBelow(part, (t % TILE_POSITIONS) + 1);
       const rows = openRows(scene, t - (t % TILE_POSITIONS) + part);
       const column = rows.own().tileColumn(head, index);
       return column[part] !== rows.inputThere(1).element(head, index);

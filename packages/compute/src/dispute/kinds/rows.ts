@@ -9,7 +9,7 @@ import {
   TRACE_LEAF_ELEMENTS,
   traceFormulas,
 } from '@assay/engine';
-import { nodeOf, type OpenRow, openRows, type Scene } from '../access.js';
+import { nodeOf, type OpenRow, openRows, requireBelow, type Scene } from '../access.js';
 import { A16, I30, isWrongClaim, isWrongElement, type Kind, P30 } from './claim.js';
 
 /** What a normed row claims of itself, with what the node says. */
@@ -103,6 +103,7 @@ export const ROW_KINDS = {
       const { head, index } = scene;
       const rows = openRows(scene, index);
       const [own, values] = [rows.own(), rows.inputThere(1)];
+      requireBelow(index, own.layout.size);
       const { top, topPosition } = own.facts(head).numbers;
       const g = sharedHead(head, own.layout.heads, values.layout.heads);
       const { exponent } = values.facts(g).numbers;

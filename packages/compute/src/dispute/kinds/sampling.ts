@@ -11,7 +11,8 @@ import {
 } from '@assay/engine';
 import { fromHex, TOKENS_PER_LEAF } from '@assay/protocol';
 import { openRows, type Scene } from '../access.js';
-import { isWrongClaim, type Kind, proofMalformed } from './claim.js';
+import { proofMalformed } from '../proof-malformed.js';
+import { isWrongClaim, type Kind } from './claim.js';
 import { tokenIn } from './linear.js';
 
 /** What the facts of a row of logits claim. */

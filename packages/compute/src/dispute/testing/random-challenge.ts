@@ -1,9 +1,10 @@
 /**
  * Challenges as somebody might send them who wants to see a provider convicted: any charge at any place of its trace
- * with openings that are all true; the same with a byte, a number or an opening changed; and, so that it is known that
- * judges convict at all, proofs against traces with one bit changed. A challenge is a function of its case and seed.
+ * with openings that are all true; the same with a byte, a number or an opening changed; numbers beyond a row, with
+ * what really stands in that place; and, so that it is known that judges convict at all, proofs against traces with one
+ * bit changed. A challenge is a function of its case and seed.
  */
-import { type HashFunction, rowCount, rowLayout } from '@assay/engine';
+import { type HashFunction, rowCount, rowLayout, TRACE_LEAF_ELEMENTS } from '@assay/engine';
 import { fromHex, type Hex, toHex } from '@assay/protocol';
 import { traceJobOf } from '../case.js';
 import { chargesOf } from '../charges.js';
@@ -47,6 +48,8 @@ export const challengedCase = (honest: HonestCase, hash: HashFunction): Challeng
 const LIE_EVERY = 10;
 /** One in so many is about the receipt alone. */
 const RECEIPT_EVERY = 16;
+/** One in so many challenges names an element beyond its head. */
+const BEYOND_EVERY = 16;
 /** One in so many charges asks about the shape of a tree. */
 const SHAPE_EVERY = 8;
 
@@ -72,6 +75,7 @@ export async function drawChallenge(
 ): Promise<Challenge | undefined> {
   const draw = drawFrom(seed);
   if (draw(LIE_EVERY) === 0) return lieAndProve(of, draw);
+  if (draw(BEYOND_EVERY) === 0) return beyondHead(of, draw);
   const opened = draw(RECEIPT_EVERY) === 0 ? aboutReceipt(of, draw) : await aboutTrace(of, draw);
   if (opened === undefined) return undefined;
   const { kind, number, proof } = opened;
@@ -135,6 +139,33 @@ function drawCharge(of: ChallengedCase, draw: Draw): Charge | undefined {
   const charge = charges[draw(Math.max(1, charges.length))];
   if (charge === undefined || draw(4) !== 0) return charge;
   return { ...charge, index: draw(layout.size), head: draw(layout.heads) };
+}
+
+/** The scores of the next head, opened as if they were further elements of the head whose facts are opened. */
+async function beyondHead(of: ChallengedCase, draw: Draw): Promise<Challenge> {
+  const { graph } = of.model;
+  const nodes = [...graph.nodes.keys()].filter((at) => graph.nodes[at]!.op === 'softmax');
+  const t = draw(of.trace.positions.length);
+  const node = nodes[draw(nodes.length)]!;
+  const { heads, leavesPerHead } = rowLayout(graph, traceJobOf(of.signed), { t, node });
+  const head = draw(heads - 1);
+  const index = draw(Math.min(t + 1, TRACE_LEAF_ELEMENTS));
+  const kind = 'softmaxLargest';
+  const openAt = async (there: number): Promise<TraceProof> => {
+    const place = { t, node, head: there, index, part: 0 };
+    return (await examineCharge(of, { ...place, kind })).open();
+  };
+  const [own, next] = [await openAt(head), await openAt(head + 1)];
+  const rows = [next.rows[0]!, ...own.rows.slice(1)];
+  const proof = { ...own, rows, index: index + leavesPerHead * TRACE_LEAF_ELEMENTS };
+  const { number } = TRACE_KINDS[kind];
+  return {
+    kind,
+    number,
+    manner: 'opened',
+    traceRoot: of.signed.traceRoot,
+    bytes: encodeProof(proof),
+  };
 }
 
 const NOTHING = { data: '0x', count: 0n, path: [] } as const;
