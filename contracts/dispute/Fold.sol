@@ -26,24 +26,20 @@ library Fold {
         uint256 used
     ) internal view returns (bytes32 top, uint256) {
         if (index >= width || width > type(uint64).max) revert PathWrong();
-        bool missing = false;
-        // SAFETY: items are read only below the end of the path; memory is used behind the free pointer only.
+        // SAFETY: whether the path had all items is asked once, below: what was read behind its end is thrown away with
+        // the top. At most 64 levels; memory is used behind the free pointer only.
         assembly ("memory-safe") {
             let data := mload(0x40)
             mstore8(data, 1)
+            let left := add(data, 0x01)
             let item := add(path.offset, shl(5, used))
-            let end := add(path.offset, shl(5, path.length))
             top := node
             for {} gt(width, 1) { width := shr(1, add(width, 1)) } {
                 if lt(xor(index, 1), width) {
-                    if iszero(lt(item, end)) {
-                        missing := 1
-                        break
-                    }
                     // | 0x00 prefix 1 | 0x01..0x21 left | 0x21..0x41 right |
                     let side := shl(5, and(index, 1))
-                    mstore(add(add(data, 0x01), side), top)
-                    mstore(sub(add(data, 0x21), side), calldataload(item))
+                    mstore(add(left, side), top)
+                    mstore(add(left, xor(side, 32)), calldataload(item))
                     item := add(item, 32)
                     switch isKeccak
                     case 0 {
@@ -56,7 +52,7 @@ library Fold {
             }
             used := shr(5, sub(item, path.offset))
         }
-        if (missing) revert PathWrong();
+        if (used > path.length) revert PathWrong();
         return (top, used);
     }
 
