@@ -1,6 +1,6 @@
 /**
- * Random bytes for salts, nonces and seeds, taken from the operating system's generator some kilobytes at a time: asking
- * it costs as much as a signature. Keys are not made of these.
+ * Random bytes for salts, nonces and seeds, taken from the operating system's generator some kilobytes at a time:
+ * asking it costs as much as a signature. Keys are not made of these.
  */
 import { randomFillSync } from 'node:crypto';
 

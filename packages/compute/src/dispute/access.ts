@@ -130,8 +130,8 @@ function openRow(scene: Scene, address: RowAddress, position: number): OpenRow {
 }
 
 /**
- * Refuses a number beyond what it counts, as `NumberOutOfRange` of `Layout.sol` does: what is not there is neither right
- * nor wrong.
+ * Refuses a number beyond what it counts, as `NumberOutOfRange` of `Layout.sol` does: what is not there is neither
+ * right nor wrong.
  */
 export function requireBelow(number: number, size: number): void {
   if (number < size) return;

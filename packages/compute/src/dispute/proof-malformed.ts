@@ -1,3 +1,4 @@
+/** What provers and judges throw for a proof that does not hold together. */
 import { AssayError, printValue } from '@assay/protocol';
 
 /** A proof that does not open what its kind reads; a contract reverts. */

@@ -1,3 +1,4 @@
+/** How tests read with which code something fails. */
 import { AssayError } from '@assay/protocol';
 
 /** The code with which work fails, `none` if it does not; what is no {@link AssayError} is thrown on. */

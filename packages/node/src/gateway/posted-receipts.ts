@@ -29,6 +29,12 @@ const RECEIPTS_MAX = 1_000;
 /** Leaves hashed to find an order: some tenths of a second. */
 const LEAVES_MAX = 50_000;
 
+/** Epochs whose order is remembered: each is asked for by every place of every audit in it. */
+const EPOCHS_MAX = 256;
+
+/** Time after which an epoch that was not found is looked for again: the last receipts may have been on their way. */
+const AGAIN_MS = 10_000;
+
 export type PostedReceiptsOptions = {
   readonly store: IndexStore;
   readonly network: { readonly chainId: number; readonly receipts: Address };
@@ -45,6 +51,9 @@ export type PostedReceipts = {
 
 export function createPostedReceipts(options: PostedReceiptsOptions): PostedReceipts {
   const { store, settled } = options;
+  const leavesOf = remembering((provider: Address, posting: Posting) =>
+    findLeaves(options, provider, posting),
+  );
   return {
     async mayKnow({ provider, epoch }) {
       if ((await getPosting(store, { provider, epoch })) === undefined) return false;
@@ -54,13 +63,32 @@ export function createPostedReceipts(options: PostedReceiptsOptions): PostedRece
       await settled();
       const posting = await getPosting(store, { provider, epoch });
       if (posting === undefined || index >= posting.count) return undefined;
-      const leaves = await leavesOf(options, provider, posting);
+      const leaves = await leavesOf(provider, posting);
       const wanted = leaves?.[Number(index)];
       if (leaves === undefined || wanted === undefined) return undefined;
       const { envelope } = (await getReceipt(store, wanted.jobId))!;
       const digests = leaves.map(({ digest }) => digest);
       return { envelope, proof: merkleProof(digests, Number(index)).map(toHex) };
     },
+  };
+}
+
+type FindLeaves = (provider: Address, posting: Posting) => Promise<readonly Leaf[] | undefined>;
+
+/** What was found stays; what was not is looked for again after a while, however often it is asked for. */
+function remembering(find: FindLeaves): FindLeaves {
+  const known = new Map<string, ReturnType<FindLeaves>>();
+  return (provider, posting) => {
+    const key = `${provider.toLowerCase()}:${posting.root}`;
+    const before = known.get(key);
+    if (before !== undefined) return before;
+    const finding = find(provider, posting);
+    known.set(key, finding);
+    const forget = (): void => void known.delete(key);
+    finding.then((leaves) => leaves ?? setTimeout(forget, AGAIN_MS).unref(), forget);
+    const [oldest] = known.keys();
+    if (known.size > EPOCHS_MAX) known.delete(oldest!);
+    return finding;
   };
 }
 
@@ -74,7 +102,7 @@ type Leaf = {
 };
 
 /** The receipts under a root in their order; undefined if no order of what was bought gives it. */
-async function leavesOf(
+async function findLeaves(
   { store, network }: PostedReceiptsOptions,
   provider: Address,
   posting: Posting,

@@ -169,13 +169,18 @@ export type Receipt = {
 };
 
 export async function waitForReceipt(rpcUrl: string, hash: Hex): Promise<Receipt> {
-  let receipt: Receipt | null = null;
+  let receipt: Receipt | undefined;
   await eventually(async () => {
-    const { body } = await callRpc(rpcUrl, 'eth_getTransactionReceipt', [hash]);
-    receipt = (body.result ?? null) as Receipt | null;
-    return receipt !== null;
+    receipt = await findReceipt(rpcUrl, hash);
+    return receipt !== undefined;
   });
   return receipt!;
+}
+
+/** The receipt if the transaction is in a block already. */
+export async function findReceipt(rpcUrl: string, hash: Hex): Promise<Receipt | undefined> {
+  const { body } = await callRpc(rpcUrl, 'eth_getTransactionReceipt', [hash]);
+  return (body.result ?? undefined) as Receipt | undefined;
 }
 
 export const range = (first: number, count: number): number[] =>
