@@ -1,3 +1,6 @@
+/** Blocks in pieces, for requests that read events. */
+import type { ChainAccess } from './chain-access.js';
+
 /** Blocks of one request for events: public nodes refuse wider ranges, and an answer must stay small. */
 export const RANGE_BLOCKS_MAX = 2_000n;
 
@@ -13,4 +16,14 @@ export function* blockRanges(
     const last = fromBlock + blocks - 1n;
     yield { fromBlock, toBlock: last < head ? last : head };
   }
+}
+
+/** Ranges from `first` to the newest block, asked for now: viem remembers its number for a while. */
+export async function rangesUntilNow(
+  read: ChainAccess['read'],
+  first: bigint,
+  blocks?: bigint,
+): Promise<readonly BlockRange[]> {
+  const head = await read.getBlockNumber({ cacheTime: 0 });
+  return [...blockRanges(first, head, blocks)];
 }

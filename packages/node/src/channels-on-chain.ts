@@ -1,7 +1,7 @@
 /** Channels as the chain's events tell them. */
 import type { Address, ChannelConfig, Hex } from '@assay/protocol';
 import { channelsAbi } from '@assay/protocol/abi';
-import { blockRanges } from './block-ranges.js';
+import { rangesUntilNow } from './block-ranges.js';
 import type { ChainAccess } from './chain-access.js';
 
 /** Every channel that a payer ever opened, by id: one that was emptied and funded again is opened twice. */
@@ -10,8 +10,7 @@ export async function openedChannels(
   payer: Address,
 ): Promise<ReadonlyMap<Hex, ChannelConfig>> {
   const channels = new Map<Hex, ChannelConfig>();
-  const head = await read.getBlockNumber();
-  for (const range of blockRanges(BigInt(deployment.startBlock), head)) {
+  for (const range of await rangesUntilNow(read, BigInt(deployment.startBlock))) {
     const opened = await read.getContractEvents({
       address: market.channels,
       abi: channelsAbi,

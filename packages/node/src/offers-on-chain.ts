@@ -2,7 +2,7 @@
 import type { Offer } from '@assay/compute';
 import type { Hex } from '@assay/protocol';
 import { offersAbi } from '@assay/protocol/abi';
-import { blockRanges } from './block-ranges.js';
+import { rangesUntilNow } from './block-ranges.js';
 import type { ChainAccess } from './chain-access.js';
 
 /** Offers that stand now: of one model, of one provider, or of both. */
@@ -12,8 +12,7 @@ export async function listOffersOnChain(
 ): Promise<readonly Offer[]> {
   const { read, deployment } = access;
   const offers = new Map<Hex, Offer>();
-  const head = await read.getBlockNumber();
-  for (const range of blockRanges(BigInt(deployment.startBlock), head)) {
+  for (const range of await rangesUntilNow(read, BigInt(deployment.startBlock))) {
     const { offers: address } = deployment.addresses;
     const logs = await read.getContractEvents({ address, abi: offersAbi, ...range });
     for (const log of logs) {

@@ -67,6 +67,9 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => chain.stop());
 
+/** One for all: two answers to one nonce are about one job, whatever the clock says. */
+const EXPIRES_AT = BigInt(Math.floor(Date.now() / 1_000) + 600);
+
 /** A job that the provider answered; `output` tells its two answers apart. */
 async function signedReceipt(nonce: string, output: string) {
   const { receipts } = provider.market;
@@ -86,7 +89,7 @@ async function signedReceipt(nonce: string, output: string) {
       ...{ tau: 0, topK: 0, topP: 0, minP: 0, seed: word('55'), stopIds: [] },
       controls: NO_CONTROLS,
     },
-    expiresAt: BigInt(Math.floor(Date.now() / 1_000) + 600),
+    expiresAt: EXPIRES_AT,
   };
   const receipt: Receipt = {
     ...{ jobId: jobId(domain, job), outputRoot: word(output), outputCount: 3 },

@@ -11,7 +11,7 @@ import {
 } from '@assay/compute';
 import type { Hex } from '@assay/protocol';
 import { courtAbi } from '@assay/protocol/abi';
-import { type BlockRange, blockRanges } from '../block-ranges.js';
+import { type BlockRange, rangesUntilNow } from '../block-ranges.js';
 import type { ChainAccess } from '../chain-access.js';
 
 /** One step of a case, as people read it. */
@@ -72,8 +72,7 @@ export async function followCourt(
   let next = BigInt(deployment.startBlock);
   let running: Promise<void> | undefined;
   const refresh = async (): Promise<void> => {
-    const head = await read.getBlockNumber();
-    for (const range of blockRanges(next, head, rangeBlocks)) await readRange(range);
+    for (const range of await rangesUntilNow(read, next, rangeBlocks)) await readRange(range);
   };
   /** Folds the events of some blocks; what was folded is not read again, also if a later range fails. */
   const readRange = async (range: BlockRange): Promise<void> => {

@@ -2,7 +2,7 @@
 import { type AuditTerms, readSeat, takeSeats } from '@assay/compute';
 import { type Address, AssayError, formatAmount } from '@assay/protocol';
 import { auditsAbi } from '@assay/protocol/abi';
-import { blockRanges } from '../block-ranges.js';
+import { rangesUntilNow } from '../block-ranges.js';
 import { LOCAL_CHAIN_ID } from '../chain/index.js';
 import { type ChainAccess, fundLocalRole, tokenBalance } from '../chain-access.js';
 
@@ -20,9 +20,8 @@ export type HeldSeat = {
 export async function readHeldSeats(access: ChainAccess, holder: Address): Promise<HeldSeat[]> {
   const { read, deployment } = access;
   const { audits } = deployment.addresses;
-  const head = await read.getBlockNumber();
   const held: HeldSeat[] = [];
-  for (const range of blockRanges(BigInt(deployment.startBlock), head)) {
+  for (const range of await rangesUntilNow(read, BigInt(deployment.startBlock))) {
     const taken = await read.getContractEvents({
       address: audits,
       abi: auditsAbi,
