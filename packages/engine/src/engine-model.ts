@@ -2,6 +2,7 @@
  * A model ready to run: configuration, graph, and every weight in the engine's layout. It knows tensor names as model
  * files use them and nothing of files themselves; `buildLlamaModel` is handed a way to read a tensor by its name.
  */
+import { balanceChannels } from './channel-balance.js';
 import { EngineError } from './engine-error.js';
 import { type Graph, type GraphWeight, llamaGraph, ROPE_STEPS_NAME } from './graph.js';
 import {
@@ -46,13 +47,19 @@ export function buildLlamaModel(options: {
   const config = checkConfig(options.config);
   const output = options.tensor('output.weight');
   const graph = llamaGraph(config, { untied: output !== undefined });
+  const found = new Map<string, TensorRows>();
+  for (const weight of graph.weights) {
+    if (weight.name === ROPE_STEPS_NAME) continue;
+    const known = weight.name === 'output.weight' ? output : undefined;
+    found.set(weight.name, checkSource(weight, known ?? options.tensor(weight.name)));
+  }
+  const sources = balanceChannels(config, found);
   const rows = new Map<string, TensorRows>();
   const gains = new Map<string, Gains>();
   const kept = new Map<string, W8Matrix>();
   for (const weight of graph.weights) {
     if (weight.name === ROPE_STEPS_NAME) continue;
-    const known = weight.name === 'output.weight' ? output : undefined;
-    const source = checkSource(weight, known ?? options.tensor(weight.name));
+    const source = sources.get(weight.name)!;
     if (weight.kind === 'G24') gains.set(weight.name, importGains(source.read(0, 1)));
     else if (options.weights === 'streamed') rows.set(weight.name, source);
     else kept.set(weight.name, importRows(source));

@@ -147,7 +147,7 @@ describe('importRows', () => {
       expect(new Set(wanted.rowShifts).size).toBeGreaterThan(4);
       for (let step = 1; step <= rows + 1; step++) {
         const read = (from: number, count: number) => partOf(source, from, count);
-        expect(importRows({ rows, cols, step, read })).toEqual(wanted);
+        expect(importRows({ kind: source.kind, rows, cols, step, read })).toEqual(wanted);
       }
     }
   });
@@ -158,7 +158,7 @@ describe('importRows', () => {
       asked.push(from, count);
       return partOf(whole[1]!, from, count);
     };
-    importRows({ rows, cols, step: 5, read });
+    importRows({ kind: 'f32', rows, cols, step: 5, read });
     expect(asked).toEqual([0, 5, 5, 5, 10, 3, 0, 5, 5, 5, 10, 3]);
   });
 });

@@ -36,6 +36,8 @@ export type TensorSource =
  * A tensor that is read a few rows at a time, so that a file is never in memory as a whole. A vector is one row.
  */
 export type TensorRows = {
+  /** Of every part that is read. */
+  readonly kind: TensorSource['kind'];
   readonly rows: number;
   readonly cols: number;
   /** Most rows of one read; each begins at a multiple of it. */
@@ -45,13 +47,14 @@ export type TensorRows = {
 
 /** A tensor that is in memory as a whole. */
 export const wholeRows = (source: TensorSource): TensorRows => ({
+  kind: source.kind,
   rows: source.rows,
   cols: source.cols,
   step: source.rows,
   read: () => source,
 });
 
-type FloatSource = Extract<TensorSource, { kind: 'f16' | 'f32' }>;
+export type FloatSource = Extract<TensorSource, { kind: 'f16' | 'f32' }>;
 
 /** Exponents of weights fit a signed byte; with it every exponent of a pass fits 16 bits. */
 const EXPONENT_MAX = 127;
@@ -192,6 +195,10 @@ export function decodeHalf(bits: number): number {
   if (exponent === 0) return sign * fraction * 2 ** -24;
   return sign * (1024 + fraction) * powerOfTwo(exponent - 25);
 }
+
+/** The numbers of a float tensor; half precision is exact in single. */
+export const floatValues = (source: FloatSource): Float32Array =>
+  source.kind === 'f32' ? source.data : Float32Array.from(source.data, decodeHalf);
 
 const floatAt = (source: FloatSource, index: number): number =>
   source.kind === 'f16' ? decodeHalf(source.data[index]!) : source.data[index]!;

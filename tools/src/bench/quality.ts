@@ -13,6 +13,7 @@ import {
   createWasmBackend,
   type EngineModel,
   encodeTensor,
+  exportGguf,
   loadGgufModel,
   type TensorToWrite,
   writeGguf,
@@ -81,32 +82,34 @@ function trainedSubjects(
   phrasebook: Phrasebook,
 ): Subject[] {
   const sequences = sequencesOf(openModelFile(file), phrasebook);
-  const plain = { name, file, exact: floats, sequences };
+  const plain = { name, file: converted(floats, file), exact: floats, sequences };
   return [plain, outlierSubject(plain)];
 }
 
-/** The subject's exact weights with outlier channels, quantised anew into its file's metadata. */
+/** The subject's exact weights with outlier channels. */
 function outlierSubject(subject: Subject & { readonly exact: FloatModel }): Subject {
-  const { metadata } = loadGgufModel(subject.file).file;
-  const tensors = [...withOutliers(subject.exact).tensors].map(([name, values]) =>
-    quantise(name, values, subject.exact),
-  );
-  const file = writeGguf({ metadata, tensors });
+  const file = converted(withOutliers(subject.exact), subject.file);
   return { ...subject, name: `${subject.name} with outliers x100`, file };
 }
 
-function quantise(name: string, values: Float32Array, { config }: FloatModel): TensorToWrite {
-  if (name.endsWith('norm.weight')) {
-    return { name, dims: [values.length], type: 'F32', bytes: encodeTensor('F32', values) };
-  }
+/** What `assay model convert` makes of unquantised weights; the metadata is another file's. */
+function converted(floats: FloatModel, described: Uint8Array): Uint8Array {
+  const { metadata } = loadGgufModel(described).file;
+  const tensors = [...floats.tensors].map(([name, values]) => float32(name, values, floats));
+  const { model } = loadGgufModel(writeGguf({ metadata, tensors }));
+  return exportGguf({ model, metadata }).bytes;
+}
+
+function float32(name: string, values: Float32Array, { config }: FloatModel): TensorToWrite {
+  const bytes = encodeTensor('F32', values);
+  if (name.endsWith('norm.weight')) return { name, dims: [values.length], type: 'F32', bytes };
   const { width, headCount, headSize, feedForwardWidth } = config;
   const cols = name.includes('ffn_down')
     ? feedForwardWidth
     : name.includes('attn_output')
       ? headCount * headSize
       : width;
-  const dims = [cols, values.length / cols];
-  return { name, dims, type: 'Q8_0', bytes: encodeTensor('Q8_0', values) };
+  return { name, dims: [cols, values.length / cols], type: 'F32', bytes };
 }
 
 function sequencesOf({ chat, tokenizer }: ModelFile, phrasebook: Phrasebook): Sequence[] {

@@ -191,6 +191,7 @@ function orderedRows(file: GgufFile, tensor: GgufTensor, config: ModelConfig): T
   const unit = heads === undefined || rows === 1 ? 1 : heads.headSize;
   const step = Math.min(rows, Math.max(1, Math.floor(STEP_ELEMENTS_MAX / cols / unit)) * unit);
   return {
+    kind: tensor.type.name === 'Q8_0' ? 'q8' : 'f32',
     rows,
     cols,
     step,

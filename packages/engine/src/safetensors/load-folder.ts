@@ -88,6 +88,7 @@ function orderedRows(
   const unit = heads === undefined || rows === 1 ? 1 : heads.headSize;
   const step = Math.min(rows!, Math.max(1, Math.floor(STEP_ELEMENTS_MAX / cols! / unit)) * unit);
   return {
+    kind: 'f32',
     rows: rows!,
     cols: cols!,
     step,
