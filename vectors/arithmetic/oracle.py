@@ -426,6 +426,56 @@ def import_gains(bits):
     return {"data": [nearest(v / Fraction(2) ** exponent) for v in x], "exponent": exponent}
 
 
+def channel_bits(count, readers, channel_of):
+    sizes = [0.0] * count
+    for rows, cols, values in readers:
+        squares = [0.0] * cols
+        for i, x in enumerate(values):
+            squares[i % cols] += x * x
+        total = 0.0
+        for square in squares:
+            total += square
+        for column, square in enumerate(squares):
+            sizes[channel_of(column)] += square / total if total else 0.0
+    positive = sorted(size for size in sizes if size > 0)
+
+    def bits(size):
+        if size == 0:
+            return 0
+        middle = positive[len(positive) // 2]
+        n = floor_log2(Fraction(max(size, middle) / min(size, middle))) // 2
+        return 0 if n < 2 else min(n, 10) if size >= middle else -min(n, 10)
+
+    return [bits(size) for size in sizes]
+
+
+def balance(c, tensors):
+    """Tensors by GGUF name: (rows, cols, floats); a vector has one row."""
+    w, inner, kv, size = c["width"], c["feedForwardWidth"], c["kvHeadCount"], c["headSize"]
+    groups = []
+    for layer in range(c["layerCount"]):
+        at = f"blk.{layer}."
+        groups += [
+            (inner, [at + "ffn_up.weight"], [at + "ffn_down.weight"], lambda k: k),
+            (kv * size, [at + "attn_v.weight", at + "attn_v.bias"], [at + "attn_output.weight"],
+             lambda k: k // size * kv // c["headCount"] * size + k % size),
+            (w, [at + "attn_norm.weight"], [at + f"attn_{part}.weight" for part in "qkv"], lambda k: k),
+            (w, [at + "ffn_norm.weight"], [at + "ffn_gate.weight", at + "ffn_up.weight"], lambda k: k),
+        ]
+    groups.append((w, ["output_norm.weight"], ["output.weight"], lambda k: k))
+    for count, writers, readers, channel_of in groups:
+        if any(name not in tensors for name in readers):
+            continue
+        bits = channel_bits(count, [tensors[name] for name in readers], channel_of)
+        for name in readers:
+            rows, cols, x = tensors[name]
+            tensors[name] = rows, cols, [v * 2.0 ** -bits[channel_of(i % cols)] for i, v in enumerate(x)]
+        for name in writers:
+            if name in tensors:
+                rows, cols, x = tensors[name]
+                tensors[name] = rows, cols, [v * 2.0 ** bits[i if rows == 1 else i // cols] for i, v in enumerate(x)]
+
+
 # ---- 7. sampling
 
 def chacha8(key, counter, position):
@@ -1190,6 +1240,41 @@ def write_model():
     write("model", {"hash": "sha256", "tablesRoot": tables_root().hex(), "config": {**TINY, "contextLength": 256, "ropeBase": 10000, "rmsEpsilon": 1e-5}, "cases": cases})
 
 
+def uneven_tensors(c, seed, names):
+    """Floats whose columns differ by up to 2^24, drawn in this order."""
+    stream = mulberry32(seed)
+    w, kv = c["headCount"] * c["headSize"], c["kvHeadCount"] * c["headSize"]
+    shapes = {"token_embd": (c["vocabularySize"], c["width"]), "output": (c["vocabularySize"], c["width"]),
+              "attn_q": (w, c["width"]), "attn_k": (kv, c["width"]), "attn_v": (kv, c["width"]), "attn_output": (c["width"], w),
+              "ffn_gate": (c["feedForwardWidth"], c["width"]), "ffn_up": (c["feedForwardWidth"], c["width"]),
+              "ffn_down": (c["width"], c["feedForwardWidth"])}
+    tensors = {}
+    for name in names:
+        part = name.removesuffix(".weight").removesuffix(".bias").split(".")[-1]
+        rows, cols = (1, c["width"]) if part.endswith("norm") else (1, shapes[part][0]) if name.endswith("bias") else shapes[part]
+        factors = [2.0 ** (next(stream) % 25 - 12) for _ in range(cols)]
+        tensors[name] = rows, cols, [signed(stream, 20) / 2**24 * factors[i % cols] for i in range(rows * cols)]
+    return tensors
+
+
+def write_balance():
+    cases = []
+    for seed, family, tied in ((81, "llama", True), (82, "llama", False), (83, "qwen2", False)):
+        c = {**TINY, "layerCount": 2, "vocabularySize": 32}
+        heads = [f"attn_{part}.{kind}" for part in "qkv" for kind in (["weight", "bias"] if family == "qwen2" else ["weight"])]
+        layer = ["attn_norm.weight", *heads, "attn_output.weight", "ffn_norm.weight", "ffn_gate.weight", "ffn_up.weight", "ffn_down.weight"]
+        names = ["token_embd.weight", *(f"blk.{i}.{name}" for i in range(c["layerCount"]) for name in layer), "output_norm.weight"]
+        names += [] if tied else ["output.weight"]
+        tensors = uneven_tensors(c, seed, names)
+        balance(c, tensors)
+        roots = {}
+        for name, (rows, cols, x) in tensors.items():
+            bits = float_bits(x)
+            roots[name] = (gains_root(import_gains(bits)) if rows == 1 else matrix_root(import_f32(rows, cols, bits))).hex()
+        cases.append({"seed": seed, "family": family, "tied": tied, "names": names, "roots": roots})
+    write("balance", {"hash": "sha256", "config": {**TINY, "vocabularySize": 32, "contextLength": 256, "ropeBase": 10000, "rmsEpsilon": 1e-5}, "cases": cases})
+
+
 def main():
     write_primitives()
     write_tables()
@@ -1201,6 +1286,7 @@ def main():
         write(f"op-{name}", {"op": name, "cases": [
             {"name": n, "input": i, "output": function(**expand(i))} for n, i in cases]})
     write_model()
+    write_balance()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { weightsRoot } from './commitment.js';
+import { tensorRows, weightsRoot } from './commitment.js';
 import { buildLlamaModel, type EngineModel } from './engine-model.js';
 import { type FamilyName, familyOf } from './families.js';
 import { encodeTensor } from './gguf/encode-tensor.js';
@@ -8,6 +9,7 @@ import { exportGguf, gainValues, matrixValues } from './gguf/export-gguf.js';
 import { loadGgufModel } from './gguf/load-model.js';
 import { bytesSource } from './gguf/source.js';
 import { writeGguf } from './gguf/write-gguf.js';
+import { ROPE_STEPS_NAME } from './graph.js';
 import {
   type FloatSource,
   importGains,
@@ -15,6 +17,7 @@ import {
   type TensorRows,
   type TensorSource,
 } from './import-tensor.js';
+import { merkleRootOf } from './merkle.js';
 import type { ModelConfig } from './model-config.js';
 import { referenceBackend } from './reference/session.js';
 import { rotaryHeads, toHalves } from './rotary-order.js';
@@ -22,7 +25,7 @@ import { writeFolderConfig } from './safetensors/folder-config.js';
 import { folderName } from './safetensors/folder-names.js';
 import { loadSafetensorsFolder } from './safetensors/load-folder.js';
 import { writeSafetensors } from './safetensors/write-safetensors.js';
-import { randomEngineModel } from './testing/random-model.js';
+import { mulberry32, randomEngineModel } from './testing/random-model.js';
 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest();
 
@@ -198,7 +201,52 @@ function folderOf({ config }: EngineModel, tensors: Tensors) {
 
 const FAMILIES = ['llama', 'qwen2', 'qwen3', 'smollm3'] as const;
 
+type BalanceCase = {
+  readonly seed: number;
+  readonly family: FamilyName;
+  readonly names: readonly string[];
+  /** Merkle roots of weights by name. */
+  readonly roots: Readonly<Record<string, string>>;
+};
+
+const VECTORS: { readonly config: ModelConfig; readonly cases: readonly BalanceCase[] } =
+  JSON.parse(
+    readFileSync(new URL('../../../vectors/arithmetic/balance.json', import.meta.url), 'utf8'),
+  );
+
+/** Weights whose columns differ by up to 2^24, drawn as `vectors/arithmetic/oracle.py` draws them. */
+function unevenTensors(model: EngineModel, { seed, names }: BalanceCase): Tensors {
+  const next = mulberry32(seed);
+  const shapes = new Map(model.graph.weights.map(({ name, shape }) => [name, shape]));
+  return new Map(
+    names.map((name) => {
+      const shape = shapes.get(name)!;
+      const [rows, cols] = shape.length === 1 ? [1, shape[0]!] : [shape[0]!, shape[1]!];
+      const factors = Array.from({ length: cols }, () => 2 ** ((next() % 25) - 12));
+      const data = Float32Array.from({ length: rows * cols }, (_, i) => {
+        const value = (next() % (2 ** 21 - 1)) - (2 ** 20 - 1);
+        return (value / 2 ** 24) * factors[i % cols]!;
+      });
+      return [name, { kind: 'f32', rows, cols, data }];
+    }),
+  );
+}
+
 describe('balanceChannels', () => {
+  it('gives the weights that a separate program computes from the specification', () => {
+    for (const vector of VECTORS.cases) {
+      const { seed, family } = vector;
+      const tied = !vector.names.includes('output.weight');
+      const drawn = randomEngineModel({ seed, tied, config: { ...VECTORS.config, family } });
+      const found = build(drawn, unevenTensors(drawn, vector));
+      for (const { name, leaves } of tensorRows(found)) {
+        if (name === ROPE_STEPS_NAME) continue;
+        const root = Buffer.from(merkleRootOf(leaves, sha256)).toString('hex');
+        expect([name, root]).toEqual([name, vector.roots[name]]);
+      }
+    }
+  });
+
   it('takes outliers of every kind out again, to the very weights, in every family', () => {
     for (const family of FAMILIES) {
       const model = random(family);

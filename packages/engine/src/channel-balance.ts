@@ -109,7 +109,7 @@ function channelBits(
   }
   const positive = sizes.filter((size) => size > 0).sort();
   const middle = positive[positive.length >> 1];
-  if (middle === undefined || !sizes.every(Number.isFinite)) return new Int8Array(count);
+  if (middle === undefined) return new Int8Array(count);
   return Int8Array.from(sizes, (size) => (size === 0 ? 0 : bitsBetween(size, middle)));
 }
 
