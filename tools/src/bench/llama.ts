@@ -2,7 +2,7 @@
  * llama.cpp through node-llama-cpp, installed on first use in bench/llama and nowhere else, so that users never
  * download it. The few calls that the benches need are typed here; nothing of it is compiled or linked into ours.
  */
-import { spawnSync } from 'node:child_process';
+import { type StdioOptions, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -63,6 +63,8 @@ const BINARIES: Readonly<Record<string, string>> = {
   'win32-arm64': 'win-arm64',
 };
 
+/** What npm says goes beside the report, which may be read as JSON. */
+const NPM_STDIO: StdioOptions = ['ignore', process.stderr, 'inherit'];
 const NPM_QUIET = ['--ignore-scripts', '--omit=optional', '--no-audit', '--no-fund'];
 
 /** Installs it unless it is there; true if it can be loaded afterwards. */
@@ -80,7 +82,7 @@ export function installLlama(): boolean {
   return steps.every((extra) => {
     const arguments_ = ['install', ...NPM_QUIET, '--no-package-lock', '--loglevel=error', ...extra];
     const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
-    return spawnSync(npm, arguments_, { cwd: FOLDER, stdio: 'inherit' }).status === 0;
+    return spawnSync(npm, arguments_, { cwd: FOLDER, stdio: NPM_STDIO }).status === 0;
   });
 }
 
