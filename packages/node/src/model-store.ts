@@ -28,12 +28,13 @@ export function cachedModel(home: string, modelId: Hex): string | undefined {
   return existsSync(path) ? path : undefined;
 }
 
-/** Copies a model file into the cache under its id. */
-export function cacheModel(home: string, modelId: Hex, file: string): string {
+/** Puts a model file, or the bytes of one, into the cache under its id. */
+export function cacheModel(home: string, modelId: Hex, file: string | Uint8Array): string {
   const path = pathOf(home, modelId);
   if (existsSync(path)) return path;
   const draft = `${path}.${process.pid}.tmp`;
-  copyFileSync(file, draft);
+  if (typeof file === 'string') copyFileSync(file, draft);
+  else writeFileSync(draft, file, { flush: true });
   renameSync(draft, path);
   return path;
 }

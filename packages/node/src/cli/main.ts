@@ -253,11 +253,6 @@ function addAssetCommands(program: Command): void {
   command(model, 'list', 'models offered on the network')
     .option('--gateway <url>', 'gateway to ask')
     .action(action(async (options: never) => (await import('./model.js')).listModels(options)));
-  command(model, 'inspect <file>', 'what a model file holds, and its model id').action(
-    action(async (options: never, file) =>
-      (await import('./model.js')).inspectModel(options, file),
-    ),
-  );
   addModelFileCommands(model);
   const receipt = program
     .command('receipt')
@@ -447,6 +442,13 @@ function addModelFileCommands(model: Command): void {
     '--tokenizer <file>',
     'GGUF file to take tokenizer and template from',
   ] as const;
+  command(model, 'inspect <file>', 'what a model file or folder holds, and its model id')
+    .option(...tokenizer)
+    .action(
+      action(async (options: never, file) =>
+        (await import('./model.js')).inspectModel(options, file),
+      ),
+    );
   command(model, 'convert <in> <out>', 'write a model as .gguf (Q8_0) or .safetensors (F32)')
     .option(...tokenizer)
     .option('--residual-bits <n>', 'fraction bits of the residual stream, as inspect advises')
@@ -463,9 +465,11 @@ function addModelFileCommands(model: Command): void {
         (await import('./model.js')).verifyModel(options, file),
       ),
     );
-  command(model, 'add <file>', 'copy a model file into the data folder under its id').action(
-    action(async (options: never, file) => (await import('./model.js')).addModel(options, file)),
-  );
+  command(model, 'add <file>', 'put a model file or folder into the data folder under its id')
+    .option(...tokenizer)
+    .action(
+      action(async (options: never, file) => (await import('./model.js')).addModel(options, file)),
+    );
 }
 
 const DISPUTE_HELP = `

@@ -103,9 +103,20 @@ function partPaths(path: string): readonly string[] {
 const isFolder = (path: string): boolean =>
   statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 
-/** Opens one GGUF file with everything that a provider needs of it. */
-export const openWholeFile = (path: string): ModelFile =>
-  withNamedErrors(() => openModelFile(openModelSource(path)));
+/** A model with everything that a provider needs of it, and the bytes of its file where there was none. */
+export type WholeModel = { readonly file: ModelFile; readonly written?: Uint8Array };
+
+/** Opens one GGUF file as it is, and whatever else the engine reads as the GGUF file that `write` makes of it. */
+export function openWholeModel(
+  { path, tokenizer }: ModelPath,
+  write: (input: ModelInput) => Uint8Array,
+): WholeModel {
+  if (tokenizer === undefined && isGguf(path) && !PART_NAME.test(basename(path))) {
+    return { file: withNamedErrors(() => openModelFile(openModelSource(path))) };
+  }
+  const written = withModelInput({ path, tokenizer }, write);
+  return { file: withNamedErrors(() => openModelFile(written)), written };
+}
 
 /** Gives a way to open files that are closed again when `use` returns or throws. */
 function withFiles<Result>(use: (open: Open) => Result): Result {

@@ -79,6 +79,18 @@ function folderText(metadata: GgufMetadata) {
   };
 }
 
+/** The tiny model as a folder with its tokenizer, `hub`. */
+async function writeFolder(): Promise<void> {
+  mkdirSync(at('hub'));
+  await convertModel(json, at('tiny.gguf'), at('hub/model.safetensors'));
+  expect(readdirSync(at('hub')).sort()).toEqual(['config.json', 'model.safetensors']);
+  const { metadata } = loadGgufModel(BYTES).file;
+  for (const [name, content] of Object.entries(folderText(metadata))) {
+    writeFileSync(at(`hub/${name}`), JSON.stringify(content));
+  }
+  output = '';
+}
+
 /** The tiny model cut into two files, as llama.cpp's tool does. */
 function writeParts(): void {
   const { metadata, tensors } = readGguf(bytesSource(BYTES));
@@ -110,14 +122,7 @@ describe('convertModel', () => {
   });
 
   it('goes to a safetensors folder and back to the same id', async () => {
-    mkdirSync(at('hub'));
-    await convertModel(json, at('tiny.gguf'), at('hub/model.safetensors'));
-    expect(readdirSync(at('hub')).sort()).toEqual(['config.json', 'model.safetensors']);
-    const { metadata } = loadGgufModel(BYTES).file;
-    for (const [name, content] of Object.entries(folderText(metadata))) {
-      writeFileSync(at(`hub/${name}`), JSON.stringify(content));
-    }
-    output = '';
+    await writeFolder();
     await convertModel(json, at('hub'), at('back.gguf'));
     expect(printed()).toMatchObject({ lossless: true, modelId: ID });
     await convertModel(json, at('hub/model.safetensors'), at('named.gguf'));
@@ -234,6 +239,49 @@ describe('inspectModel', () => {
       const refused = convertModel({ ...json, residualBits }, at('tiny.gguf'), at('x.gguf'));
       await expect(refused).rejects.toMatchObject({ code: 'invalid_value' });
     }
+  });
+});
+
+describe('inspectModel and addModel', () => {
+  it('take folders and parts as the file that a conversion writes', async () => {
+    writeParts();
+    await writeFolder();
+    await convertModel(json, at('hub'), at('whole.gguf'));
+    const whole = readFileSync(at('whole.gguf'));
+    for (const name of ['hub', 'hub/model.safetensors', 'tiny-00002-of-00002.gguf']) {
+      output = '';
+      await inspectModel(json, at(name));
+      expect(printed().identity.modelId).toBe(ID);
+      expect(printed().residual).toEqual(ROOMY);
+      output = '';
+      await addModel({ ...json, home: at(`home of ${name.replace('/', ' ')}`) }, at(name));
+      expect(printed().modelId).toBe(ID);
+      const cached = readFileSync(printed().file);
+      expect(openModelFile(cached).identity.modelId).toBe(ID);
+      if (name.startsWith('hub')) expect(cached.equals(whole)).toBe(true);
+    }
+  });
+
+  it('want a tokenizer, and refuse a folder as a conversion does', async () => {
+    await writeFolder();
+    rmSync(at('hub/tokenizer.json'));
+    const home = at('home');
+    const refused = async (path: string, code: string) => {
+      for (const run of [
+        () => inspectModel(json, path),
+        () => addModel({ ...json, home }, path),
+        () => convertModel(json, path, at('x.gguf')),
+      ]) {
+        await expect(run()).rejects.toMatchObject({ name: 'AssayError', code });
+      }
+    };
+    await refused(at('hub'), 'model_tokenizer_missing');
+    output = '';
+    await inspectModel({ ...json, tokenizer: at('tiny.gguf') }, at('hub'));
+    expect(printed().identity.modelId).toBe(ID);
+    rmSync(at('hub/model.safetensors'));
+    await refused(at('hub'), 'safetensors_missing_file');
+    await refused(at('absent.gguf'), 'model_file_unreadable');
   });
 });
 

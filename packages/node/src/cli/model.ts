@@ -6,6 +6,7 @@ import {
   createWasmBackend,
   EngineError,
   type EngineModel,
+  type ExportedGguf,
   exportGguf,
   exportSafetensors,
   type GgufMetadata,
@@ -20,7 +21,7 @@ import { modelIdentity } from '@assay/model';
 import { AssayError, type Hex, isHexOf } from '@assay/protocol';
 import { cacheModel } from '../model-store.js';
 import { fetchGateway } from './gateway-client.js';
-import { type ModelInput, openWholeFile, withModelInput } from './model-input.js';
+import { type ModelInput, openWholeModel, withModelInput } from './model-input.js';
 import { EXIT, type Output, print, table } from './output.js';
 import { gatewayUrl } from './run-file.js';
 
@@ -35,8 +36,12 @@ export async function listModels(options: ListOptions): Promise<void> {
   print(options, { models: data }, rows.length === 0 ? 'no models are offered' : table(rows));
 }
 
-export async function inspectModel(options: Output, path: string): Promise<void> {
-  const { info, identity, tokenizer, model } = openWholeFile(path);
+export async function inspectModel(options: FileOptions, path: string): Promise<void> {
+  const { file } = openWholeModel(
+    { path, tokenizer: options.tokenizer },
+    (input) => writeWhole(input).bytes,
+  );
+  const { info, identity, tokenizer, model } = file;
   const document = {
     file: path,
     ...info,
@@ -104,7 +109,7 @@ function describeRoom(room: ResidualRoom | undefined): string {
 
 /** Recomputes a file's id from its weights, tokenizer and template; exit code 1 if it is not the stated one. */
 export async function verifyModel(
-  options: ConvertOptions & { readonly id: string },
+  options: FileOptions & { readonly id: string },
   path: string,
 ): Promise<void> {
   const wanted = checkId(options.id);
@@ -115,14 +120,18 @@ export async function verifyModel(
   if (!same) process.exitCode = EXIT.refused;
 }
 
-/** Copies a model file into the data folder's cache, where every role looks first. */
+/** Puts a model into the data folder's cache, where every role looks first; as GGUF, if it is in another form. */
 export async function addModel(
-  options: Output & { readonly home: string },
+  options: FileOptions & { readonly home: string },
   path: string,
 ): Promise<void> {
-  const { model, identity } = openWholeFile(path);
+  const { file, written } = openWholeModel(
+    { path, tokenizer: options.tokenizer },
+    (input) => writeWhole(input).bytes,
+  );
+  const { model, identity } = file;
   const { modelId } = identity;
-  const cached = cacheModel(options.home, modelId, path);
+  const cached = cacheModel(options.home, modelId, written ?? path);
   const residual = residualRoom(model);
   print(
     options,
@@ -135,8 +144,10 @@ export async function addModel(
   );
 }
 
-export type ConvertOptions = Output & {
-  readonly tokenizer?: string;
+/** Of a model in any form; the tokenizer comes from another GGUF file if one is named. */
+export type FileOptions = Output & { readonly tokenizer?: string };
+
+export type ConvertOptions = FileOptions & {
   /** Fraction bits of the residual stream, as text; those of the model unless given. */
   readonly residualBits?: string;
 };
@@ -170,9 +181,13 @@ type Converted = {
   readonly modelId?: Hex;
 };
 
-function writeGgufTo({ model, metadata }: ModelInput, to: string): Converted {
+function writeWhole({ model, metadata }: ModelInput): ExportedGguf {
   requireTokenizer(metadata);
-  const { bytes, roundedTensors } = exportGguf({ model, metadata });
+  return exportGguf({ model, metadata });
+}
+
+function writeGgufTo(input: ModelInput, to: string): Converted {
+  const { bytes, roundedTensors } = writeWhole(input);
   const written = loadGgufModel(bytes);
   const modelId = idOf({ model: written.model, metadata: written.file.metadata });
   writeNew([[to, bytes]]);
