@@ -426,6 +426,8 @@ def import_gains(bits):
     return {"data": [nearest(v / Fraction(2) ** exponent) for v in x], "exponent": exponent}
 
 
+# ---- docs/reference/conversion.md: balanced channels
+
 def channel_bits(count, readers, channel_of):
     sizes = [0.0] * count
     for rows, cols, values in readers:
@@ -829,13 +831,13 @@ def primitive_groups():
     yield "scoreScaleQ24", ["headSize"], [([d], score_scale(d)) for d in (2, 8, 16, 24, 32, 48, 64, 80, 96, 128, 256)]
 
 
-def write(name, body):
-    head = {"spec": SPEC, "source": "vectors/arithmetic/oracle.py, an implementation of docs/reference/arithmetic.md of its own"}
+def write(name, body, document="arithmetic"):
+    head = {"spec": SPEC, "source": f"vectors/arithmetic/oracle.py, an implementation of docs/reference/{document}.md of its own"}
     cases = body.pop("cases")
     # One case per line keeps the files reviewable.
     fields = [f"  {json.dumps(key)}: {json.dumps(value)},\n" for key, value in {**head, **body}.items()]
     lines = ",\n".join("    " + json.dumps(case) for case in cases)
-    (HERE / f"{name}.json").write_text("{\n" + "".join(fields) + '  "cases": [\n' + lines + "\n  ]\n}\n")
+    (HERE.parent / document / f"{name}.json").write_text("{\n" + "".join(fields) + '  "cases": [\n' + lines + "\n  ]\n}\n")
 
 
 def write_primitives():
@@ -1272,7 +1274,7 @@ def write_balance():
             bits = float_bits(x)
             roots[name] = (gains_root(import_gains(bits)) if rows == 1 else matrix_root(import_f32(rows, cols, bits))).hex()
         cases.append({"seed": seed, "family": family, "tied": tied, "names": names, "roots": roots})
-    write("balance", {"hash": "sha256", "config": {**TINY, "vocabularySize": 32, "contextLength": 256, "ropeBase": 10000, "rmsEpsilon": 1e-5}, "cases": cases})
+    write("balance", {"hash": "sha256", "config": {**TINY, "vocabularySize": 32, "contextLength": 256, "ropeBase": 10000, "rmsEpsilon": 1e-5}, "cases": cases}, "conversion")
 
 
 def main():

@@ -211,7 +211,7 @@ type BalanceCase = {
 
 const VECTORS: { readonly config: ModelConfig; readonly cases: readonly BalanceCase[] } =
   JSON.parse(
-    readFileSync(new URL('../../../vectors/arithmetic/balance.json', import.meta.url), 'utf8'),
+    readFileSync(new URL('../../../vectors/conversion/balance.json', import.meta.url), 'utf8'),
   );
 
 /** Weights whose columns differ by up to 2^24, drawn as `vectors/arithmetic/oracle.py` draws them. */

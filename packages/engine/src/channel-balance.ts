@@ -3,7 +3,7 @@
  * two layers of weights: what writes it may be multiplied by a number if the columns that read it are divided by it. A
  * column that is far smaller than its neighbours would lose its bits to their common scale, and one far larger would
  * take theirs. The numbers are powers of two, so nothing rounds and the model computes the same function; the rule
- * (arithmetic.md, section 6) is deterministic, because a model's id is that of the weights after it.
+ * (docs/reference/conversion.md) is deterministic, because a model's id is that of the weights after it.
  */
 import { familyOf } from './families.js';
 import { type FloatSource, floatValues, type TensorRows } from './import-tensor.js';
