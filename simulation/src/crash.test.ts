@@ -1,5 +1,7 @@
 /** Power cuts: `kill -9` of everything, or of one role, in the middle of an answer. Nothing paid is lost or locked. */
+import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { tinyModelFile } from '@assay/model';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -20,7 +22,7 @@ type Item = {
 };
 type Status = {
   readonly requests: { count: number; paid: string };
-  readonly providers: readonly { earned: string; online: boolean }[];
+  readonly providers: readonly { endpoint: string; earned: string; online: boolean }[];
   readonly money: readonly { balanced: boolean }[];
 };
 
@@ -102,11 +104,20 @@ describe('kill -9 of the whole tree during an answer', () => {
     network = await startNetwork({ args: LONG_WINDED });
     expect(network.assay('ask', 'What is Assay?', '--json').status).toBe(0);
     const before = await activity();
+    const { endpoint } = (await status()).providers[0]!;
     const { home, killAll } = network;
     const { text, jobId } = await duringAnswer(killAll);
     expect(text).not.toContain('[DONE]');
     const killed = network;
+    // The provider's port is somebody else's when it comes back: what it owes must be asked for elsewhere.
+    const stranger = createServer((socket) => socket.destroy()).listen(
+      Number(new URL(endpoint).port),
+      '127.0.0.1',
+    );
+    await once(stranger, 'listening');
     network = await startNetwork({ home, args: LONG_WINDED });
+    expect((await status()).providers[0]!.endpoint).not.toBe(endpoint);
+    stranger.close();
     expect(killed.process.signalCode).toBe('SIGKILL');
     expect((await activity()).map(({ jobId }) => jobId)).toEqual(
       expect.arrayContaining(before.map(({ jobId }) => jobId)),

@@ -61,6 +61,7 @@ export type ProviderPeer = {
 export type UnsettledJob = {
   readonly jobId: Hex;
   readonly request: JobRequest;
+  /** Where the provider answered when the job ran; it may have moved since. */
   readonly endpoint: string;
   /** Signed heads of what arrived, each paid for by a voucher. */
   readonly heads: readonly PaidHead[];
@@ -71,6 +72,8 @@ export type UnsettledJob = {
 /** The voucher that pays the rest of a job, on its way to the provider. */
 export type Payment = {
   readonly jobId: Hex;
+  readonly provider: Hex;
+  /** Where the provider answered when the job ran. */
   readonly endpoint: string;
   readonly voucher: SignedLaneVoucher;
 };
@@ -384,7 +387,7 @@ async function payReceipt(
   const { receipt, jobId: id } = envelope;
   const owing = completeJob(lane, hashReceipt(domain, receipt), receipt.price);
   const voucher = await signVoucher(context, owing, 0n);
-  const payment = { jobId: id, endpoint, voucher };
+  const payment = { jobId: id, provider: envelope.job.provider, endpoint, voucher };
   context.store.finishJob(envelope, applyVoucher(owing, voucher.voucher, 0n), payment);
   return payment;
 }

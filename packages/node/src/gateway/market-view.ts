@@ -15,6 +15,8 @@ const REST_MS = 5_000;
 export type MarketView = {
   readonly models: () => readonly ListedModel[];
   readonly offers: (modelId: Hex) => readonly Offer[];
+  /** Where a provider answers now that answered at `before`: there, unless it announces only others. */
+  readonly endpointOf: (provider: Hex, before: string) => string;
   readonly isOnline: (provider: Hex) => boolean;
   readonly isResting: (provider: Hex) => boolean;
   readonly reportFailure: (provider: Hex) => void;
@@ -65,6 +67,12 @@ export async function openMarketView(options: MarketViewOptions): Promise<Market
   return {
     models: () => models,
     offers: (modelId) => offers.filter((offer) => offer.modelId === modelId),
+    endpointOf: (provider, before) => {
+      const announced = offers
+        .filter((offer) => key(offer.provider) === key(provider))
+        .map(({ endpoint }) => endpoint);
+      return announced.includes(before) ? before : (announced[0] ?? before);
+    },
     isOnline: (provider) => online.has(key(provider)),
     isResting: (provider) =>
       options.nowMs() - (failedAtMs.get(key(provider)) ?? Number.NEGATIVE_INFINITY) < REST_MS,

@@ -37,6 +37,8 @@ export type ReceiptBookOptions = {
   readonly store: IndexStore;
   readonly ledger: RequesterLedger;
   readonly requester: RequesterContext;
+  /** Where a provider answers now that answered at `before`: after a restart it may be elsewhere. */
+  readonly endpointOf: (provider: Hex, before: string) => string;
   readonly verifierUrl: string | undefined;
   /** Share of receipts that are checked at once, 0 to 1. */
   readonly checkShare: number;
@@ -104,7 +106,8 @@ export function openReceiptBook(options: ReceiptBookOptions): ReceiptBook {
   async function settleOpen(): Promise<void> {
     mover.forget();
     for (const payment of ledger.undelivered()) {
-      await deliver(options.requester, providerPeer(payment.endpoint), payment).catch(
+      const peer = providerPeer(options.endpointOf(payment.provider, payment.endpoint));
+      await deliver(options.requester, peer, payment).catch(
         (error: unknown) =>
           void log.warn(
             { jobId: payment.jobId, error: String(error) },
@@ -113,7 +116,8 @@ export function openReceiptBook(options: ReceiptBookOptions): ReceiptBook {
       );
     }
     for (const open of ledger.unsettledJobs()) {
-      const envelope = await settleJob(options.requester, providerPeer(open.endpoint), open).catch(
+      const peer = providerPeer(options.endpointOf(open.request.job.provider, open.endpoint));
+      const envelope = await settleJob(options.requester, peer, open).catch(
         (error: unknown) =>
           void log.warn({ jobId: open.jobId, error: String(error) }, 'job not settled yet'),
       );

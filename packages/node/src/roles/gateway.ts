@@ -81,6 +81,7 @@ export async function startGateway(options: GatewayRoleOptions, log: Logger): Pr
     store,
     ledger,
     requester,
+    endpointOf: market.endpointOf,
     verifierUrl: options.verifier,
     checkShare: options.checkShare,
     draw: Math.random,

@@ -13,6 +13,7 @@ import { openRequesterStore } from './requester-store.js';
 
 const bytes32 = (value: number): Hex => toHex(Uint8Array.from({ length: 32 }, () => value));
 const CHANNEL = bytes32(0xc0);
+const PROVIDER: Hex = '0x00000000000000000000000000000000000000a1';
 
 let folder: string;
 beforeEach(() => {
@@ -43,6 +44,7 @@ const envelopeOf = (id: number): ReceiptEnvelope =>
 
 const paymentOf = (id: number, lane: Lane): Payment => ({
   jobId: bytes32(id),
+  provider: PROVIDER,
   endpoint: 'http://a',
   voucher: voucherOf(lane),
 });
