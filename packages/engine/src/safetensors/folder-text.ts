@@ -101,6 +101,7 @@ function setPieces(set: Setter, { json, model, placed }: Parts): void {
     if (types[id] === ENTRY.normal) pieces.set(entry, id);
   });
   const prefix = spacePrefix(json, [...pieces.keys()]);
+  checkBytes(types);
   const scores = pieceScores({ count: entries.length, pieces, merges: readMerges(model) });
   setEntries(set, { kind: 'llama', entries, types, prefix });
   set('ggml.scores', { type: 'array', element: 'float32', value: scores });
@@ -121,6 +122,7 @@ function setUnigram(set: Setter, { json, model, placed }: Parts): void {
     json,
     entries.filter((_, id) => isNormal[id]),
   );
+  if (hasBytes) checkBytes(types);
   setEntries(set, { kind: 't5', entries, types, prefix });
   const isUnused = Array.from(types, (type) => type === ENTRY.unused);
   const pieces = readPieces(model);
@@ -138,14 +140,16 @@ function pieceTypes(
   { entries, types }: Placed,
   options: { readonly unknownId: number | undefined; readonly hasBytes: boolean },
 ): Int32Array {
-  const typed = types.map((type, id) => {
+  return types.map((type, id) => {
     if (id === options.unknownId) return ENTRY.unknown;
     const isByte = options.hasBytes && type === ENTRY.normal && BYTE_PIECE.test(entries[id]!);
     return isByte ? ENTRY.byte : type;
   });
-  const byteCount = typed.filter((type) => type === ENTRY.byte).length;
-  if (!options.hasBytes || byteCount === 256) return typed;
-  throw badTokenizer('It needs a piece for every byte.', byteCount);
+}
+
+function checkBytes(types: Int32Array): void {
+  const byteCount = types.filter((type) => type === ENTRY.byte).length;
+  if (byteCount !== 256) throw badTokenizer('It needs a piece for every byte.', byteCount);
 }
 
 /** What both kinds of pieces say alike. */
