@@ -96,7 +96,7 @@ export function textHashes(
  *
  *     text domain ‖ text kind ‖ text wordRule ‖ list of text entries ‖ types, 1 byte each ‖ list of text merges
  *     ‖ uint32 count ‖ float32 scores ‖ uint32 bosId ‖ uint32 eosId ‖ uint32 unknownId ‖ uint32 count ‖ uint32 endIds
- *     ‖ uint8 addsBos ‖ uint8 spacePrefix; of `t5` also ‖ uint8 spaceRule ‖ uint8 bytes of a score ‖ list of bytes charsmap
+ *     ‖ uint8 addsBos ‖ uint8 spacePrefix; of `t5` also ‖ uint8 spaceRule ‖ uint8 bytes of a score ‖ list charsmap
  *
  * where a text is uint32 length and UTF-8, a list is uint32 count and items, and a missing id is 2^32 - 1.
  */

@@ -43,7 +43,7 @@ export const MERGE_COUNT_MAX = 2_097_152;
 /** UTF-16 units of a unigram piece: SentencePiece makes none above 16 unless told, and each is tried at each place. */
 export const UNIGRAM_PIECE_LENGTH_MAX = 128;
 
-/** Bytes of a table of characters; the one of NFKC has 242,000. */
+/** Bytes of a table of characters; the one of NFKC has 240,007. */
 export const CHARSMAP_BYTES_MAX = 1_048_576;
 
 /** Bytes of one of its keys, plus one; the longest of NFKC has 12. A way that is longer may have no end. */

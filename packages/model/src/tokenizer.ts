@@ -170,7 +170,10 @@ function createDecodeStream(options: {
 /** Lone surrogates have no UTF-8 form; every implementation replaces them, so it is done once, here. */
 const wellFormed = (text: string): string => text.replace(/\p{Surrogate}/gu, '\ufffd');
 
-/** UTF-16 units beyond which no text fits: a unit is at least a byte, and no entry adds more than the longest. */
+/**
+ * UTF-16 units beyond which no text fits: a unit is at least a byte, and no entry adds more than the longest. Of a
+ * unigram tokenizer, which drops spaces and takes runs of unknown characters as one, it refuses only odd texts too many.
+ */
 function longestText(
   vocabulary: Vocabulary,
   cutter: TextCutter,

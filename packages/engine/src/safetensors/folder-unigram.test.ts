@@ -39,6 +39,11 @@ const words = {
   pretokenizers: [{ type: 'WhitespaceSplit' }, metaspace('always')],
 };
 
+const wholeWords = {
+  type: 'Sequence',
+  pretokenizers: [{ type: 'WhitespaceSplit' }, metaspace('always', false)],
+};
+
 type Change = {
   readonly pieces?: readonly unknown[];
   readonly model?: object;
@@ -135,7 +140,7 @@ describe('unigram pieces in readFolderText', () => {
     const normalized = added(7, 'x', { special: false, normalized: true });
     for (const change of [
       across,
-      { ...across, rest: { pre_tokenizer: words } },
+      { ...across, rest: { pre_tokenizer: wholeWords } },
       { model: { vocab: [['<unk>', -50], ['<s>', 0], ['</s>', 0], ...PIECES] } },
       { rest: { normalizer: { type: 'NFKC' } } },
       { rest: { normalizer: { type: 'Lowercase' } } },
