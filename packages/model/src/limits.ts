@@ -43,6 +43,9 @@ export const MERGE_COUNT_MAX = 2_097_152;
 /** UTF-16 units of a unigram piece: SentencePiece makes none above 16 unless told, and each is tried at each place. */
 export const UNIGRAM_PIECE_LENGTH_MAX = 128;
 
+/** Nodes of the tree of unigram pieces: sixteen for each of 262,144, before what they share; 18 bytes for each. */
+export const UNIGRAM_NODES_MAX = 4_194_304;
+
 /** Bytes of a table of characters; the one of NFKC has 240,007. */
 export const CHARSMAP_BYTES_MAX = 1_048_576;
 

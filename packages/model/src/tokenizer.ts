@@ -172,7 +172,7 @@ const wellFormed = (text: string): string => text.replace(/\p{Surrogate}/gu, '\u
 
 /**
  * UTF-16 units beyond which no text fits: a unit is at least a byte, and no entry adds more than the longest. Of a
- * unigram tokenizer, which drops spaces and takes runs of unknown characters as one, it refuses only odd texts too many.
+ * unigram tokenizer, which drops spaces and takes runs of unknown characters as one, it refuses odd texts too many.
  */
 function longestText(
   vocabulary: Vocabulary,

@@ -1,8 +1,8 @@
 /**
  * Unigram (Kudo 2018) as SentencePiece uses it: of all ways to cut a text into pieces, the one with the highest sum of
- * scores. The sum of a prefix is an IEEE double, added up piece by piece from the left, so it has the same bits on every
- * machine. Of equal sums the one whose last piece is longest wins, then the one whose piece before that is, and so on:
- * a later beginning must be better, not as good. SentencePiece, llama.cpp and Hugging Face's library have the same rule.
+ * scores. The sum of a beginning is an IEEE double, added up piece by piece from the left, so it has the same bits on
+ * every machine. Of equal sums the one whose last piece is longest wins, then the one whose piece before that is, and
+ * so on: a later start must be better, not as good. SentencePiece, llama.cpp and Hugging Face's library do the same.
  *
  * A character that is no piece is the unknown one, at the lowest score less ten; then its bytes stand for it if the
  * vocabulary has them, else one unknown id for each run of such characters.
@@ -12,6 +12,7 @@ import { openCharsmap } from './charsmap.js';
 import { modelError } from './errors.js';
 import { UNIGRAM_PIECE_LENGTH_MAX } from './limits.js';
 import { byteEntries, pieceBytes, SPACE } from './piece-bytes.js';
+import { buildPieceTree, childOf, type PieceTree } from './piece-tree.js';
 import { spaceNormalizer } from './space-rule.js';
 import { ENTRY_TYPE, type Vocabulary } from './vocabulary.js';
 
@@ -51,23 +52,15 @@ export function createUnigram(vocabulary: Vocabulary): TextCutter {
   };
 }
 
-/**
- * Pieces in the order of their UTF-16 units. Walking along a text narrows a range of them unit by unit, so no tree is
- * built that a file could make large.
- */
+/** The pieces of a vocabulary. */
 type Pieces = {
-  readonly texts: readonly string[];
-  /** By place in `texts`. */
+  readonly tree: PieceTree;
+  /** By place in the tree. */
   readonly ids: Uint32Array;
-  /** By place in `texts`. */
+  /** By place in the tree. */
   readonly scores: Float64Array;
-  /** Range in `texts` of the pieces that begin with a unit. */
-  readonly beginnings: ReadonlyMap<number, Range>;
   readonly unknownScore: number;
 };
-
-/** Places from `from` up to, without, `to`. */
-type Range = { readonly from: number; readonly to: number };
 
 function sortPieces({ entries, types, scores }: Vocabulary): Pieces {
   const places: number[] = [];
@@ -87,23 +80,12 @@ function sortPieces({ entries, types, scores }: Vocabulary): Pieces {
   }
   // By UTF-16 units and not by locale; no two entries are equal.
   places.sort((a, b) => (entries[a]! < entries[b]! ? -1 : 1));
-  const texts = places.map((id) => entries[id]!);
   return {
-    texts,
+    tree: buildPieceTree(places.map((id) => entries[id]!)),
     ids: Uint32Array.from(places),
     scores: Float64Array.from(places, (id) => (types[id] === ENTRY_TYPE.normal ? scores[id]! : 0)),
-    beginnings: rangesByUnit(texts),
     unknownScore: (Number.isFinite(worst) ? worst : 0) - UNKNOWN_PENALTY,
   };
-}
-
-function rangesByUnit(texts: readonly string[]): ReadonlyMap<number, Range> {
-  const ranges = new Map<number, Range>();
-  texts.forEach((text, place) => {
-    const unit = text.charCodeAt(0);
-    ranges.set(unit, { from: ranges.get(unit)?.from ?? place, to: place + 1 });
-  });
-  return ranges;
 }
 
 /** One step of a path: a piece, or a run of unknown characters, from unit to unit of the text. */
@@ -152,43 +134,17 @@ function offerPieces(
   },
 ): boolean {
   const { text, pieces, from, next } = at;
-  const { texts } = pieces;
   let isPiece = false;
-  let range = pieces.beginnings.get(text.charCodeAt(from));
-  for (let length = 1; range !== undefined; length++) {
-    let place = range.from;
-    // The shortest of a range comes first: it is matched when all of its units have been read.
-    if (texts[place]!.length === length) {
-      const to = from + length;
-      offer(lattice, { from, to, id: pieces.ids[place]! }, pieces.scores[place]!);
-      isPiece ||= to === next;
-      place++;
-    }
-    if (from + length >= text.length) break;
-    const unit = text.charCodeAt(from + length);
-    range = narrow(texts, { from: place, to: range.to }, { index: length, unit });
+  let node = 0;
+  for (let to = from + 1; to <= text.length; to++) {
+    node = childOf(pieces.tree, node, text.charCodeAt(to - 1));
+    if (node === 0) break;
+    const place = pieces.tree.places[node]!;
+    if (place < 0) continue;
+    offer(lattice, { from, to, id: pieces.ids[place]! }, pieces.scores[place]!);
+    isPiece ||= to === next;
   }
   return isPiece;
-}
-
-/** The part of a range whose texts have `unit` at `index`; all texts of the range are longer than `index`. */
-function narrow(
-  texts: readonly string[],
-  { from, to }: Range,
-  { index, unit }: { readonly index: number; readonly unit: number },
-): Range | undefined {
-  const firstAtLeast = (low: number, wanted: number): number => {
-    let high = to;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (texts[middle]!.charCodeAt(index) < wanted) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  };
-  const first = firstAtLeast(from, unit);
-  const end = firstAtLeast(first, unit + 1);
-  return first < end ? { from: first, to: end } : undefined;
 }
 
 function offer(lattice: Lattice, { id, from, to }: Step, score: number): void {
