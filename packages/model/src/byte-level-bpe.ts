@@ -11,6 +11,8 @@ import { wordRule } from './word-rules.js';
 
 /** Turns text without special entries into ids, and an id into bytes. */
 export type TextCutter = {
+  /** What becomes of a stretch of text before a space is put in front of it and it is cut; nothing unless stated. */
+  normalize?(text: string): string;
   cut(text: string): readonly number[];
   bytes(id: number): Uint8Array;
 };

@@ -42,7 +42,8 @@ const REMEDIES: Readonly<Record<ModelErrorCode, string>> = {
   text_too_long: 'Shorten the text; it cannot fit in any context.',
   token_id_unknown: 'Use ids below the vocabulary size of this model.',
   tokenizer_invalid: 'Convert the model again with a current converter.',
-  tokenizer_unsupported: 'Use a model with a byte-level BPE or SentencePiece BPE tokenizer.',
+  tokenizer_unsupported:
+    'Use a model with a byte-level BPE, SentencePiece BPE or unigram tokenizer.',
 };
 
 /** Builds the error for `code`; its remedy is fixed by the code. */

@@ -112,4 +112,19 @@ describe('hashTokenizer', () => {
     const hashes = variants.map((change) => hashTokenizer({ ...vocabulary, ...change }));
     expect(new Set(hashes).size).toBe(variants.length);
   });
+
+  it('changes with what only a unigram tokenizer has', () => {
+    const unigram: Vocabulary = { ...vocabulary, kind: 't5', scores: Float32Array.of(1, 2) };
+    const variants: readonly Partial<Vocabulary>[] = [
+      {},
+      { spaceRule: 'trimmed' },
+      { spaceRule: 'words' },
+      { charsmap: Uint8Array.of(1) },
+      { charsmap: Uint8Array.of(1, 0) },
+      { scores: Float64Array.of(1, 2) },
+      { scores: Float64Array.of(1, 2 + 2 ** -40) },
+    ];
+    const hashes = variants.map((change) => hashTokenizer({ ...unigram, ...change }));
+    expect(new Set(hashes).size).toBe(variants.length);
+  });
 });

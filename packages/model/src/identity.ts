@@ -15,7 +15,7 @@ import {
 } from '@assay/engine';
 import { bigEndian, concat, type Hex, keccak, toHex } from '@assay/protocol';
 import { encodeAbiParameters, keccak256, stringToBytes } from 'viem';
-import { readVocabulary, SPACE_PREFIXES, type Vocabulary } from './vocabulary.js';
+import { readVocabulary, SPACE_PREFIXES, SPACE_RULES, type Vocabulary } from './vocabulary.js';
 
 /** The committed parts of a model, in the order of the registry's struct. */
 export type ModelParts = {
@@ -96,7 +96,7 @@ export function textHashes(
  *
  *     text domain ‖ text kind ‖ text wordRule ‖ list of text entries ‖ types, 1 byte each ‖ list of text merges
  *     ‖ uint32 count ‖ float32 scores ‖ uint32 bosId ‖ uint32 eosId ‖ uint32 unknownId ‖ uint32 count ‖ uint32 endIds
- *     ‖ uint8 addsBos ‖ uint8 spacePrefix
+ *     ‖ uint8 addsBos ‖ uint8 spacePrefix; of `t5` also ‖ uint8 spaceRule ‖ uint8 bytes of a score ‖ list charsmap
  *
  * where a text is uint32 length and UTF-8, a list is uint32 count and items, and a missing id is 2^32 - 1.
  */
@@ -116,19 +116,29 @@ export function hashTokenizer(vocabulary: Vocabulary): Hex {
     vocabulary.types,
     ...list(vocabulary.merges),
     uint32(vocabulary.scores.length),
-    bigEndianFloats(vocabulary.scores),
+    bigEndianScores(vocabulary.scores),
     ...[vocabulary.bosId, vocabulary.eosId, vocabulary.unknownId].map((id) => uint32(id ?? NO_ID)),
     uint32(vocabulary.endIds.length),
     ...vocabulary.endIds.map(uint32),
     Uint8Array.of(Number(vocabulary.addsBos), SPACE_PREFIXES.indexOf(vocabulary.spacePrefix)),
+    ...(vocabulary.kind === 't5' ? normalizerBytes(vocabulary) : []),
   ]);
   return toHex(keccak(bytes));
 }
 
-function bigEndianFloats(values: Float32Array): Uint8Array {
-  const view = new DataView(new ArrayBuffer(4 * values.length));
-  values.forEach((value, index) => {
-    view.setFloat32(4 * index, value);
+/** What a unigram tokenizer does before it cuts, and how exact its scores are. */
+const normalizerBytes = ({ spaceRule, scores, charsmap }: Vocabulary): Uint8Array[] => [
+  Uint8Array.of(SPACE_RULES.indexOf(spaceRule), scores.BYTES_PER_ELEMENT),
+  bigEndian(charsmap.length, 4),
+  charsmap,
+];
+
+function bigEndianScores(scores: Vocabulary['scores']): Uint8Array {
+  const size = scores.BYTES_PER_ELEMENT;
+  const view = new DataView(new ArrayBuffer(size * scores.length));
+  scores.forEach((score, index) => {
+    if (size === 4) view.setFloat32(4 * index, score);
+    else view.setFloat64(8 * index, score);
   });
   return new Uint8Array(view.buffer);
 }

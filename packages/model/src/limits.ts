@@ -40,6 +40,21 @@ export const VOCABULARY_SIZE_MAX = 1_048_576;
 /** Merges of a vocabulary: each adds at most one token, but exporters repeat some. */
 export const MERGE_COUNT_MAX = 2_097_152;
 
+/** UTF-16 units of a unigram piece: SentencePiece makes none above 16 unless told, and each is tried at each place. */
+export const UNIGRAM_PIECE_LENGTH_MAX = 128;
+
+/** Nodes of the tree of unigram pieces: sixteen for each of 262,144, before what they share; 18 bytes for each. */
+export const UNIGRAM_NODES_MAX = 4_194_304;
+
+/** Bytes of a table of characters; the one of NFKC has 240,007. */
+export const CHARSMAP_BYTES_MAX = 1_048_576;
+
+/** Bytes of one of its keys, plus one; the longest of NFKC has 12. A way that is longer may have no end. */
+export const CHARSMAP_KEY_BYTES_MAX = 64;
+
+/** Bytes of one of its replacements; the longest of NFKC has 33. */
+export const CHARSMAP_VALUE_BYTES_MAX = 128;
+
 /** Bytes of a grammar: as many as the controls of a job may have, with room for the rest of them. */
 export const GRAMMAR_BYTES_MAX = 61_440;
 

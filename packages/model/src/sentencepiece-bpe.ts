@@ -4,21 +4,16 @@
  */
 import type { TextCutter } from './byte-level-bpe.js';
 import { modelError } from './errors.js';
+import { byteEntries, pieceBytes, SPACE } from './piece-bytes.js';
 import { ENTRY_TYPE, type Vocabulary } from './vocabulary.js';
-
-const SPACE = '\u2581';
-const BYTE_ENTRY = /^<0x([0-9A-F]{2})>$/;
 
 /** Builds the cutter of a `llama` vocabulary. */
 export function createSentencePieceBpe(vocabulary: Vocabulary): TextCutter {
   const ids = new Map<string, number>();
-  const byteIds = new Map<number, number>();
   vocabulary.entries.forEach((entry, id) => {
-    const type = vocabulary.types[id];
-    if (type === ENTRY_TYPE.normal) ids.set(entry, id);
-    const byte = BYTE_ENTRY.exec(entry)?.[1];
-    if (type === ENTRY_TYPE.byte && byte !== undefined) byteIds.set(Number.parseInt(byte, 16), id);
+    if (vocabulary.types[id] === ENTRY_TYPE.normal) ids.set(entry, id);
   });
+  const byteIds = byteEntries(vocabulary);
   if (byteIds.size !== 256) {
     throw modelError({
       code: 'tokenizer_invalid',
@@ -27,7 +22,6 @@ export function createSentencePieceBpe(vocabulary: Vocabulary): TextCutter {
     });
   }
   const encoder = new TextEncoder();
-  const bytesById = new Map([...byteIds].map(([byte, id]) => [id, Uint8Array.of(byte)]));
   return {
     cut: (text) =>
       mergeByScore(text.replaceAll(' ', SPACE), { ids, scores: vocabulary.scores }).flatMap(
@@ -37,8 +31,7 @@ export function createSentencePieceBpe(vocabulary: Vocabulary): TextCutter {
           return Array.from(encoder.encode(piece), (byte) => byteIds.get(byte)!);
         },
       ),
-    bytes: (id) =>
-      bytesById.get(id) ?? encoder.encode(vocabulary.entries[id]!.replaceAll(SPACE, ' ')),
+    bytes: pieceBytes(vocabulary, byteIds),
   };
 }
 
@@ -50,7 +43,7 @@ type Candidate = { readonly left: number; readonly score: number; readonly text:
 /** Merges neighbours until no joined pair is an entry. */
 function mergeByScore(
   text: string,
-  options: { readonly ids: ReadonlyMap<string, number>; readonly scores: Float32Array },
+  options: { readonly ids: ReadonlyMap<string, number>; readonly scores: Vocabulary['scores'] },
 ): string[] {
   const pieces: Piece[] = [];
   for (let start = 0; start < text.length; ) {

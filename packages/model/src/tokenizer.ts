@@ -10,7 +10,14 @@ import { modelError } from './errors.js';
 import { TEXT_LENGTH_MAX } from './limits.js';
 import { createSentencePieceBpe } from './sentencepiece-bpe.js';
 import { findAllSpecials, findUserDefined, type TextPart } from './special-entries.js';
-import { ENTRY_TYPE, readVocabulary, type SpacePrefix, type Vocabulary } from './vocabulary.js';
+import { createUnigram } from './unigram.js';
+import {
+  ENTRY_TYPE,
+  readVocabulary,
+  type SpacePrefix,
+  type Vocabulary,
+  type VocabularyKind,
+} from './vocabulary.js';
 
 /** Decodes ids one at a time. What `push` returns is whole characters; an unfinished one waits for its bytes. */
 export type DecodeStream = {
@@ -58,11 +65,7 @@ export function createTokenizer(
   options: { readonly contextLength?: number } = {},
 ): Tokenizer {
   const vocabulary = readVocabulary(metadata);
-  const cutter = withCutCache(
-    vocabulary.kind === 'gpt2'
-      ? createByteLevelBpe(vocabulary)
-      : createSentencePieceBpe(vocabulary),
-  );
+  const cutter = withCutCache(CUTTERS[vocabulary.kind](vocabulary));
   const lengthMax = longestText(vocabulary, cutter, options.contextLength);
   const findAll = findAllSpecials(vocabulary);
   const findPlain = findUserDefined(vocabulary);
@@ -97,6 +100,13 @@ export function createTokenizer(
   };
 }
 
+/** How each kind of vocabulary is cut. */
+const CUTTERS: Readonly<Record<VocabularyKind, (vocabulary: Vocabulary) => TextCutter>> = {
+  gpt2: createByteLevelBpe,
+  llama: createSentencePieceBpe,
+  t5: createUnigram,
+};
+
 /** Text as the model reads it without a template: after its first id, if plain text has one. */
 export function encodePlainText(tokenizer: Tokenizer, text: string): readonly number[] {
   const { bosId, vocabulary } = tokenizer;
@@ -115,11 +125,13 @@ function encodeEach(
       ids.push(part.id);
       return;
     }
+    const text = cutter.normalize?.(part.text) ?? part.text;
+    if (text === '') return;
     const before = parts[index - 1];
     const follows = before === undefined ? 'nothing' : 'id' in before ? 'entry' : 'text';
-    const space = needsSpace(part.text, { spacePrefix, follows }) ? ' ' : '';
+    const space = needsSpace(text, { spacePrefix, follows }) ? ' ' : '';
     // Not spread into push: a long text has more ids than a call may have arguments.
-    for (const id of cutter.cut(space + part.text)) ids.push(id);
+    for (const id of cutter.cut(space + text)) ids.push(id);
   });
   return ids;
 }
@@ -158,7 +170,10 @@ function createDecodeStream(options: {
 /** Lone surrogates have no UTF-8 form; every implementation replaces them, so it is done once, here. */
 const wellFormed = (text: string): string => text.replace(/\p{Surrogate}/gu, '\ufffd');
 
-/** UTF-16 units beyond which no text fits: a unit is at least a byte, and no entry adds more than the longest. */
+/**
+ * UTF-16 units beyond which no text fits: a unit is at least a byte, and no entry adds more than the longest. Of a
+ * unigram tokenizer, which drops spaces and takes runs of unknown characters as one, it refuses odd texts too many.
+ */
 function longestText(
   vocabulary: Vocabulary,
   cutter: TextCutter,

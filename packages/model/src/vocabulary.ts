@@ -23,8 +23,8 @@ export const ENTRY_TYPE = {
   byte: 6,
 } as const;
 
-/** How a vocabulary cuts text: merges by rank over bytes, or merges by score over characters. */
-export type VocabularyKind = 'gpt2' | 'llama';
+/** How a vocabulary cuts text: merges by rank over bytes, merges by score over characters, or the best sum of scores. */
+export type VocabularyKind = 'gpt2' | 'llama' | 't5';
 
 /** Everything about text that a model file states. */
 export type Vocabulary = {
@@ -35,10 +35,10 @@ export type Vocabulary = {
   readonly entries: readonly string[];
   /** {@link ENTRY_TYPE} by id. */
   readonly types: Uint8Array;
-  /** `left right` by rank; empty for `llama`. */
+  /** `left right` by rank; empty but for `gpt2`. */
   readonly merges: readonly string[];
-  /** By id; empty for `gpt2`. */
-  readonly scores: Float32Array;
+  /** By id; empty for `gpt2`. Doubles only in `t5`, where a folder has scores that no float32 holds. */
+  readonly scores: Float32Array | Float64Array;
   readonly bosId: number | undefined;
   readonly eosId: number | undefined;
   readonly unknownId: number | undefined;
@@ -46,8 +46,12 @@ export type Vocabulary = {
   readonly endIds: readonly number[];
   /** Whether plain text, without a template, begins with {@link bosId}. */
   readonly addsBos: boolean;
-  /** When a text is preceded by a space before it is cut (other than `never` in `llama` only). */
+  /** When a text is preceded by a space before it is cut (other than `never` in `llama` and `t5` only). */
   readonly spacePrefix: SpacePrefix;
+  /** What is done about other spaces (`kept` but in `t5`). */
+  readonly spaceRule: SpaceRule;
+  /** SentencePiece's table of characters to replace; empty but in `t5`, and there if it has none. */
+  readonly charsmap: Uint8Array;
 };
 
 /**
@@ -57,6 +61,15 @@ export type Vocabulary = {
 export const SPACE_PREFIXES = ['never', 'each', 'missing', 'first'] as const;
 
 export type SpacePrefix = (typeof SPACE_PREFIXES)[number];
+
+/**
+ * What is done about other spaces: they stay; runs become one and both ends lose theirs (`remove_extra_whitespaces` of
+ * SentencePiece); only runs become one; the end loses its white space, too; or every word between white space stands
+ * after one space. The place in this list is what an identity hashes.
+ */
+export const SPACE_RULES = ['kept', 'trimmed', 'merged', 'stripped', 'words'] as const;
+
+export type SpaceRule = (typeof SPACE_RULES)[number];
 
 /** Control entries that end a turn in well-known families, whose files name only one of them. */
 const END_ENTRIES: ReadonlySet<string> = new Set([
@@ -89,14 +102,15 @@ export function readVocabulary(metadata: GgufMetadata): Vocabulary {
     if (types[index] === ENTRY_TYPE.control && END_ENTRIES.has(entry)) endIds.add(index);
   });
   const isLlama = kind === 'llama';
+  const isUnigram = kind === 't5';
   const wordRule = metadataString(metadata, `${PREFIX}pre`) ?? '';
   return {
     kind,
     wordRule,
     entries,
     types,
-    merges: isLlama ? [] : readMerges(metadata),
-    scores: isLlama ? readScores(metadata, entries.length) : new Float32Array(0),
+    merges: kind === 'gpt2' ? readMerges(metadata) : [],
+    scores: kind === 'gpt2' ? new Float32Array(0) : readScores(metadata, entries.length, kind),
     bosId,
     eosId,
     unknownId: id('unknown_token_id'),
@@ -104,6 +118,8 @@ export function readVocabulary(metadata: GgufMetadata): Vocabulary {
     addsBos:
       metadataFlag(metadata, `${PREFIX}add_bos_token`) ?? (isLlama || wordRule === 'llama-bpe'),
     spacePrefix: readSpacePrefix(metadata, isLlama),
+    spaceRule: isUnigram ? readSpaceRule(metadata) : 'kept',
+    charsmap: isUnigram ? readCharsmap(metadata) : new Uint8Array(0),
   };
 }
 
@@ -113,16 +129,29 @@ function readSpacePrefix(metadata: GgufMetadata, isLlama: boolean): SpacePrefix 
   const when = metadataString(metadata, 'tokenizer.assay.space_prefix') ?? 'each';
   const prefix = SPACE_PREFIXES.find((name) => name === when);
   if (prefix !== undefined) return adds ? prefix : 'never';
-  throw modelError({
-    code: 'tokenizer_unsupported',
-    message: 'The rule for the space before a text is not known.',
-    value: when,
-  });
+  throw unknownRule('The rule for the space before a text is not known.', when);
+}
+
+/** GGUF knows SentencePiece's rule or none; what folders have in its place has a key of this program. */
+function readSpaceRule(metadata: GgufMetadata): SpaceRule {
+  if (metadataFlag(metadata, `${PREFIX}remove_extra_whitespaces`) !== true) return 'kept';
+  const name = metadataString(metadata, 'tokenizer.assay.space_rule') ?? 'trimmed';
+  const rule = SPACE_RULES.find((known) => known === name);
+  if (rule !== undefined) return rule;
+  throw unknownRule('The rule for spaces in a text is not known.', name);
+}
+
+/** Bytes, which some files state as signed. */
+function readCharsmap(metadata: GgufMetadata): Uint8Array {
+  const key = `${PREFIX}precompiled_charsmap`;
+  const bytes = metadataNumbers(metadata, key) ?? new Uint8Array(0);
+  if (bytes instanceof Uint8Array || bytes instanceof Int8Array) return Uint8Array.from(bytes);
+  throw invalid(`${key} is no list of bytes.`, bytes.constructor.name);
 }
 
 function readKind(metadata: GgufMetadata): VocabularyKind {
   const kind = metadataString(metadata, `${PREFIX}model`);
-  if (kind === 'gpt2' || kind === 'llama') return kind;
+  if (kind === 'gpt2' || kind === 'llama' || kind === 't5') return kind;
   throw modelError({
     code: kind === undefined ? 'tokenizer_invalid' : 'tokenizer_unsupported',
     message: `The tokenizer model ${kind ?? '(none)'} is not supported.`,
@@ -158,12 +187,22 @@ function readMerges(metadata: GgufMetadata): readonly string[] {
   return merges;
 }
 
-function readScores(metadata: GgufMetadata, count: number): Float32Array {
+function readScores(
+  metadata: GgufMetadata,
+  count: number,
+  kind: VocabularyKind,
+): Float32Array | Float64Array {
   const scores = metadataNumbers(metadata, `${PREFIX}scores`);
   if (scores?.length !== count) throw invalid('There is not one score per entry.', scores?.length);
   const bad = scores.findIndex((score) => !Number.isFinite(score));
   if (bad >= 0) throw invalid(`The score of entry ${bad} is not finite.`, scores[bad]);
-  return Float32Array.from(scores);
+  const rounded = Float32Array.from(scores);
+  const exact = kind === 't5' ? metadataNumbers(metadata, 'tokenizer.assay.scores') : undefined;
+  if (exact === undefined) return rounded;
+  const fits = exact.length === count && exact.every((x, id) => Math.fround(x) === rounded[id]);
+  if (!fits)
+    throw invalid('tokenizer.assay.scores are not the scores of the entries.', exact.length);
+  return Float64Array.from(exact);
 }
 
 function readId(metadata: GgufMetadata, key: string, count: number): number | undefined {
@@ -171,6 +210,9 @@ function readId(metadata: GgufMetadata, key: string, count: number): number | un
   if (id !== undefined && id >= count) throw invalid(`${key} is outside the vocabulary.`, id);
   return id;
 }
+
+const unknownRule = (message: string, value: string) =>
+  modelError({ code: 'tokenizer_unsupported', message, value });
 
 const invalid = (message: string, value: unknown) =>
   modelError({ code: 'tokenizer_invalid', message, value });

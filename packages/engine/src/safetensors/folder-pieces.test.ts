@@ -113,7 +113,7 @@ describe('pieces in readFolderText', () => {
       { merges: ['a b'] },
       { pieces: [...PIECES, 'xa'] },
       { model: { ignore_merges: true } },
-      { model: { type: 'Unigram' } },
+      { model: { type: 'WordPiece' } },
       { rest: { normalizer: { type: 'NFKC' } } },
       { rest: { normalizer: prepended } },
       { rest: { pre_tokenizer: null } },

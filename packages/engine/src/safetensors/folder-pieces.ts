@@ -31,18 +31,28 @@ export const isPieceModel = (model: JsonObject): boolean => model.byte_fallback 
 
 /** The rule for spaces that a tokenizer's steps make; `entries` are the pieces that a step may not cut through. */
 export function spacePrefix(json: JsonObject, entries: readonly string[]): SpacePrefix {
-  const normalizers = stepsOf(json.normalizer, 'normalizers').map(describeNormalizer);
+  const steps = spaceSteps(json, entries);
+  const rule = SPACE_RULES.get(steps);
+  if (rule === undefined) throw unsupportedTokenizer('the rule for spaces', steps);
+  return rule;
+}
+
+/** What a tokenizer's steps are called here, in their order; unknown ones are written out. `entries` as above. */
+export function spaceSteps(json: JsonObject, entries: readonly string[]): string {
+  const normalizers = normalizerSteps(json).map(describeNormalizer);
   const cutters = stepsOf(json.pre_tokenizer, 'pretokenizers').map(describeCutter);
   const steps = [...normalizers, ...cutters].join(', ');
-  const rule = SPACE_RULES.get(steps.replace(/ split$/, ''));
-  if (rule === undefined) throw unsupportedTokenizer('the rule for spaces', steps);
   const crossing = entries.find((entry) => entry.lastIndexOf(SPACE) > 0);
-  if (steps.endsWith(' split') && crossing !== undefined) {
+  if ((steps.endsWith(' split') || cutters.includes('words')) && crossing !== undefined) {
     throw unsupportedTokenizer('a piece of several words that are cut apart before', crossing);
   }
   checkAdded(json.added_tokens, normalizers);
-  return rule;
+  return steps.replace(/ split$/, '');
 }
+
+/** The steps of a tokenizer's normalizer. */
+export const normalizerSteps = (json: JsonObject): readonly unknown[] =>
+  stepsOf(json.normalizer, 'normalizers');
 
 function stepsOf(step: unknown, list: string): readonly unknown[] {
   if (step === undefined || step === null) return [];
@@ -51,10 +61,17 @@ function stepsOf(step: unknown, list: string): readonly unknown[] {
 }
 
 function describeNormalizer(step: unknown): string {
-  if (isObject(step) && step.type === 'Prepend' && step.prepend === SPACE) return 'prepend';
-  if (isObject(step) && step.type === 'Replace' && step.content === SPACE) {
-    if (isObject(step.pattern) && step.pattern.String === ' ') return 'replace';
-  }
+  if (!isObject(step)) return JSON.stringify(step);
+  const { type, content, pattern } = step;
+  if (type === 'Prepend' && step.prepend === SPACE) return 'prepend';
+  if (type === 'Precompiled') return 'charsmap';
+  if (type === 'Strip' && step.strip_left === false && step.strip_right === true)
+    return 'strip end';
+  if (type !== 'Replace' || !isObject(pattern)) return JSON.stringify(step);
+  if (pattern.Regex === ' {2,}' && (content === SPACE || content === ' ')) return 'merge';
+  if (content === SPACE && (pattern.String === ' ' || pattern.Regex === ' ')) return 'replace';
+  // The beginning of a line that no line is before.
+  if (content === SPACE && pattern.Regex === '(?<!\\n)^') return 'prepend';
   return JSON.stringify(step);
 }
 
@@ -64,10 +81,14 @@ function describeCutter(step: unknown): string {
     const scheme = step.prepend_scheme ?? (step.add_prefix_space === false ? 'never' : 'always');
     return `metaspace ${scheme}${step.split === false ? '' : ' split'}`;
   }
+  if (step.type === 'WhitespaceSplit') return 'words';
   const isSpace = isObject(step.pattern) && step.pattern.String === ' ';
   if (step.type === 'Split' && isSpace && step.invert !== true) return 'split spaces';
   return JSON.stringify(step);
 }
+
+/** Steps after which any text may stand elsewhere, or be another. */
+const MOVING_STEPS: ReadonlySet<string> = new Set(['prepend', 'charsmap', 'strip end']);
 
 /** An entry that is looked for after the normalizer would be found elsewhere than where its text stands. */
 function checkAdded(added: unknown, normalizers: readonly string[]): void {
@@ -75,7 +96,11 @@ function checkAdded(added: unknown, normalizers: readonly string[]): void {
   for (const token of added) {
     if (!isObject(token) || token.special === true || token.normalized !== true) continue;
     const text = String(token.content);
-    if (normalizers.includes('prepend') || text.includes(' ') || text.includes(SPACE)) {
+    if (
+      normalizers.some((step) => MOVING_STEPS.has(step)) ||
+      text.includes(' ') ||
+      text.includes(SPACE)
+    ) {
       throw unsupportedTokenizer('an added token that is looked for in normalized text', text);
     }
   }

@@ -118,7 +118,7 @@ describe('readFolderText', () => {
 
   it('refuses what could cut a text differently', () => {
     for (const change of [
-      withModel({ type: 'Unigram' }),
+      withModel({ type: 'WordPiece' }),
       withModel({ byte_fallback: true }),
       withModel({ dropout: 0.1 }),
       withModel({ ignore_merges: true }),

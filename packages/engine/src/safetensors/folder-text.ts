@@ -1,12 +1,19 @@
 /**
  * `tokenizer.json` and `tokenizer_config.json` of a folder as the metadata that a GGUF file has for the same tokenizer.
- * Byte-level merges with a known rule for words are mapped, and pieces of SentencePiece; anything else that could cut a
- * text differently is refused, because the ids are part of what a model commits to.
+ * Byte-level merges with a known rule for words are mapped, and pieces of SentencePiece with merges or scores; anything
+ * else that could cut a text differently is refused, because the ids are part of what a model commits to.
  *
  * The layout is that of Hugging Face tokenizers; rule names are those of `tokenizer.ggml.pre`.
  */
 import type { GgufMetadata, GgufValue } from '../gguf/metadata.js';
-import { isPieceModel, pieceScores, spacePrefix } from './folder-pieces.js';
+import { isPieceModel, pieceScores, type SpacePrefix, spacePrefix } from './folder-pieces.js';
+import {
+  charsmapOf,
+  readPieces,
+  unigramScores,
+  unigramSpaces,
+  unknownId as unknownPieceId,
+} from './folder-unigram.js';
 import { CONFIG_BYTES_MAX, TOKENIZER_BYTES_MAX, VOCABULARY_SIZE_MAX } from './limits.js';
 import type { ModelFolder } from './load-folder.js';
 import { isObject, type JsonObject, readObject } from './parse-json.js';
@@ -52,7 +59,8 @@ export function readFolderText(folder: ModelFolder): GgufMetadata {
     throw unsupportedTokenizer('several chat templates', template.length);
   const metadata = new Map<string, GgufValue>();
   const set: Setter = (key, value) => metadata.set(`tokenizer.${key}`, value);
-  if (isPieceModel(model)) setPieces(set, { json, model, placed });
+  if (model.type === 'Unigram') setUnigram(set, { json, model, placed });
+  else if (isPieceModel(model)) setPieces(set, { json, model, placed });
   else setWords(set, { json, model, placed });
   const setId = (key: string, token: unknown) => {
     const text = tokenText(token);
@@ -87,34 +95,90 @@ function setPieces(set: Setter, { json, model, placed }: Parts): void {
   const { entries } = placed;
   if (model.ignore_merges === true) throw unsupportedTokenizer('ignore_merges', true);
   const unknownId = typeof model.unk_token === 'string' ? entries.indexOf(model.unk_token) : -1;
-  const types = placed.types.map((type, id) => {
-    if (id === unknownId) return ENTRY.unknown;
-    return type === ENTRY.normal && BYTE_PIECE.test(entries[id]!) ? ENTRY.byte : type;
-  });
+  const types = pieceTypes(placed, { unknownId, hasBytes: true });
   const pieces = new Map<string, number>();
   entries.forEach((entry, id) => {
     if (types[id] === ENTRY.normal) pieces.set(entry, id);
   });
   const prefix = spacePrefix(json, [...pieces.keys()]);
+  checkBytes(types);
+  const scores = pieceScores({ count: entries.length, pieces, merges: readMerges(model) });
+  setEntries(set, { kind: 'llama', entries, types, prefix });
+  set('ggml.scores', { type: 'array', element: 'float32', value: scores });
+  if (unknownId >= 0) set('ggml.unknown_token_id', { type: 'uint32', value: unknownId });
+}
+
+/** Pieces with scores, of which the best sum is taken; bytes for the rest, or one unknown piece. */
+function setUnigram(set: Setter, { json, model, placed }: Parts): void {
+  const { entries } = placed;
+  const unknownId = unknownPieceId(model, entries.length);
+  const hasBytes = model.byte_fallback === true;
+  if (unknownId === undefined && !hasBytes) {
+    throw badTokenizer('It has no piece for characters that it does not know.');
+  }
+  const types = pieceTypes(placed, { unknownId, hasBytes });
+  const isNormal = Array.from(types, (type) => type === ENTRY.normal);
+  const { prefix, rule } = unigramSpaces(
+    json,
+    entries.filter((_, id) => isNormal[id]),
+  );
+  if (hasBytes) checkBytes(types);
+  setEntries(set, { kind: 't5', entries, types, prefix });
+  const isUnused = Array.from(types, (type) => type === ENTRY.unused);
+  const pieces = readPieces(model);
+  for (const [key, value] of unigramScores({ pieces, isNormal, isUnused })) set(key, value);
+  if (unknownId !== undefined) set('ggml.unknown_token_id', { type: 'uint32', value: unknownId });
+  set('ggml.remove_extra_whitespaces', { type: 'bool', value: rule !== 'kept' });
+  if (rule !== 'kept') set('assay.space_rule', { type: 'string', value: rule });
+  const value = charsmapOf(json);
+  if (value === undefined) return;
+  set('ggml.precompiled_charsmap', { type: 'array', element: 'uint8', value });
+}
+
+/** Types of pieces: as placed, but for the unknown one and, if there are any, those of bytes. */
+function pieceTypes(
+  { entries, types }: Placed,
+  options: { readonly unknownId: number | undefined; readonly hasBytes: boolean },
+): Int32Array {
+  return types.map((type, id) => {
+    if (id === options.unknownId) return ENTRY.unknown;
+    const isByte = options.hasBytes && type === ENTRY.normal && BYTE_PIECE.test(entries[id]!);
+    return isByte ? ENTRY.byte : type;
+  });
+}
+
+function checkBytes(types: Int32Array): void {
   const byteCount = types.filter((type) => type === ENTRY.byte).length;
   if (byteCount !== 256) throw badTokenizer('It needs a piece for every byte.', byteCount);
-  const scores = pieceScores({ count: entries.length, pieces, merges: readMerges(model) });
-  set('ggml.model', { type: 'string', value: 'llama' });
+}
+
+/** What both kinds of pieces say alike. */
+function setEntries(
+  set: Setter,
+  options: {
+    readonly kind: string;
+    readonly entries: readonly string[];
+    readonly types: Int32Array;
+    readonly prefix: SpacePrefix;
+  },
+): void {
+  const { kind, entries, types, prefix } = options;
+  set('ggml.model', { type: 'string', value: kind });
   set('ggml.pre', { type: 'string', value: 'default' });
   set('ggml.tokens', { type: 'array', element: 'string', value: entries });
   set('ggml.token_type', { type: 'array', element: 'int32', value: types });
-  set('ggml.scores', { type: 'array', element: 'float32', value: scores });
-  if (unknownId >= 0) set('ggml.unknown_token_id', { type: 'uint32', value: unknownId });
   set('ggml.add_space_prefix', { type: 'bool', value: prefix !== 'never' });
   if (prefix === 'missing' || prefix === 'first') {
     set('assay.space_prefix', { type: 'string', value: prefix });
   }
 }
 
-/** The merges model, if it is plain. */
+/** The model of merges or of scores, if it is plain. */
 function checkModel({ model, truncation, padding }: JsonObject): JsonObject {
   if (!isObject(model)) throw badTokenizer('It has no model.');
-  if (model.type !== 'BPE') throw unsupportedTokenizer('the model', model.type);
+  if (model.type !== 'BPE' && model.type !== 'Unigram') {
+    throw unsupportedTokenizer('the model', model.type);
+  }
   for (const [name, value] of Object.entries({
     dropout: model.dropout,
     continuing_subword_prefix: model.continuing_subword_prefix,
@@ -165,7 +229,6 @@ type Entry = { readonly text: string; readonly id: unknown; readonly type: numbe
 
 /** Entries by id with their types: the vocabulary, the added tokens over it, and names for ids without any. */
 function readEntries(model: JsonObject, added: unknown, size: unknown): Placed {
-  if (!isObject(model.vocab)) throw badTokenizer('It has no vocabulary.');
   const count = checkSize(size);
   const entries: (string | undefined)[] = new Array(count).fill(undefined);
   const types = new Int32Array(count).fill(ENTRY.unused);
@@ -177,9 +240,16 @@ function readEntries(model: JsonObject, added: unknown, size: unknown): Placed {
     entries[id] = text;
     types[id] = type;
   };
-  for (const [text, id] of Object.entries(model.vocab)) place({ text, id, type: ENTRY.normal });
+  for (const [text, id] of idsByText(model)) place({ text, id, type: ENTRY.normal });
   for (const token of Array.isArray(added) ? added : []) place(addedToken(token));
   return { entries: entries.map((text, id) => text ?? `[PAD${id}]`), types };
+}
+
+/** The model's own entries: an object, or a list in the order of ids. */
+function idsByText(model: JsonObject): readonly (readonly [string, unknown])[] {
+  if (model.type === 'Unigram') return readPieces(model).map(({ text }, id) => [text, id]);
+  if (isObject(model.vocab)) return Object.entries(model.vocab);
+  throw badTokenizer('It has no vocabulary.');
 }
 
 /** An added token that stands for exactly its own text. */

@@ -136,11 +136,11 @@ function describeModel(vocabulary: ToyVocabulary): GgufMetadata {
 
 function describeText(vocabulary: ToyVocabulary): GgufMetadata {
   const { kind, entries } = vocabulary;
-  const isLlama = kind === 'llama';
-  const [bos, eos] = isLlama ? ['<s>', '</s>'] : ['<|endoftext|>', '<|im_end|>'];
+  const hasScores = kind !== 'gpt2';
+  const [bos, eos] = hasScores ? ['<s>', '</s>'] : ['<|endoftext|>', '<|im_end|>'];
   const types = Int32Array.from(vocabulary.types);
   const scores = Float32Array.from(vocabulary.scores);
-  const cutting: [string, GgufValue] = isLlama
+  const cutting: [string, GgufValue] = hasScores
     ? ['tokenizer.ggml.scores', { type: 'array', element: 'float32', value: scores }]
     : ['tokenizer.ggml.merges', texts(vocabulary.merges)];
   return new Map<string, GgufValue>([

@@ -3,11 +3,11 @@
  * The same call gives the same vocabulary for ever.
  */
 import { BYTE_CHARACTERS, entryOfBytes } from '../byte-alphabet.js';
-import { ENTRY_TYPE } from '../vocabulary.js';
+import { ENTRY_TYPE, type VocabularyKind } from '../vocabulary.js';
 
 /** What a file needs to state a vocabulary. */
 export type ToyVocabulary = {
-  readonly kind: 'gpt2' | 'llama';
+  readonly kind: VocabularyKind;
   readonly wordRule: string;
   readonly entries: readonly string[];
   readonly types: readonly number[];

@@ -114,6 +114,10 @@ function writeParts(): void {
   });
 }
 
+const UNKNOWN_ID = new Map([
+  ['tokenizer.ggml.unknown_token_id', { type: 'uint32', value: 0 }],
+] as const);
+
 describe('convertModel', () => {
   it('writes a Q8_0 file again without loss, with the same id', async () => {
     await convertModel(json, at('tiny.gguf'), at('again.gguf'));
@@ -152,6 +156,33 @@ describe('convertModel', () => {
     await convertModel(json, at('hub'), at('back.gguf'));
     const { metadata } = loadGgufModel(readFileSync(at('back.gguf'))).file;
     expect(texts.map((text: string) => createTokenizer(metadata).encode(text))).toEqual(plain);
+  });
+
+  it('takes unigram pieces from a folder, with their table of characters', async () => {
+    const url = new URL('../../../../vectors/unigram.json', import.meta.url);
+    const { texts, models } = JSON.parse(readFileSync(url, 'utf8'));
+    const { tokenizer, types, charsmap, variants, sentencePiece } = models.mapped;
+    const vocabulary = {
+      kind: 't5',
+      wordRule: 'default',
+      entries: tokenizer.model.vocab.map(([entry]: [string]) => entry),
+      types,
+      merges: [],
+      scores: types.map(() => 0),
+    } as const;
+    writeFileSync(at('zero.gguf'), tinyModelFile({ vocabulary, metadata: UNKNOWN_ID }));
+    mkdirSync(at('hub'));
+    await convertModel(json, at('zero.gguf'), at('hub/model.safetensors'));
+    const { normalizer, pre_tokenizer } = variants.stripped;
+    const files = JSON.stringify({ ...tokenizer, normalizer, pre_tokenizer });
+    writeFileSync(at('hub/tokenizer.json'), files.replace('(charsmap)', charsmap));
+    await convertModel(json, at('hub'), at('back.gguf'));
+    const { metadata } = loadGgufModel(readFileSync(at('back.gguf'))).file;
+    const back = createTokenizer(metadata);
+    texts.forEach((text: string, index: number) => {
+      const ids = sentencePiece['true,true'][index];
+      if (ids !== null) expect(back.encode(text), text).toEqual(ids);
+    });
   });
 
   it('takes a tokenizer from another file, and needs one', async () => {
