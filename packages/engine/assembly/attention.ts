@@ -4,7 +4,9 @@
 //   query = 256 * high + low: 256 products of 2^7 * 2^15 stay below 2^31;
 //   weight = 2^20 * a + 2^10 * b + c, each below 2^10: 64 positions of 2^25 stay below 2^31.
 import { bitLength, clamp, round } from './arithmetic';
-import { keptExponents, keptRows, PAGE_POSITIONS, pageOf } from './heads';
+import {
+  keptExponents, keptRows, KEY_POSITIONS, PAGE_POSITIONS, pageOf, VALUE_BLOCK_BYTES, VALUE_PAIR_BYTES,
+} from './heads';
 import { quantise, roundPair } from './rows';
 import { joinPair, lowHalves } from './vectors';
 
@@ -36,24 +38,6 @@ export class HeadResult {
   exponent: i32;
   unused: i32;
   sum: i64;
-}
-
-/** Sums the lanes of four vectors: [sum a, sum b, sum c, sum d]. */
-// @ts-ignore: decorator
-@inline
-function sumLanes(a: v128, b: v128, c: v128, d: v128): v128 {
-  const ab = i32x4.add(
-    v128.shuffle<i32>(a, b, 0, 4, 1, 5),
-    v128.shuffle<i32>(a, b, 2, 6, 3, 7),
-  );
-  const cd = i32x4.add(
-    v128.shuffle<i32>(c, d, 0, 4, 1, 5),
-    v128.shuffle<i32>(c, d, 2, 6, 3, 7),
-  );
-  return i32x4.add(
-    v128.shuffle<i32>(ab, cd, 0, 1, 4, 5),
-    v128.shuffle<i32>(ab, cd, 2, 3, 6, 7),
-  );
 }
 
 /** query int16 to low bytes (signed) and the rest, each [padded] int16. */
@@ -96,6 +80,45 @@ function leastLane(x: v128): v128 {
 }
 
 /**
+ * Dots of sixteen keys, side by side, with both parts of the query: i32 [16] of the low ones, then of the high ones.
+ * One splat of a pair of the query's elements serves four vectors, each with that pair of four keys.
+ */
+function dotSixteen(keys: usize, query: usize, bytes: usize, out: usize): void {
+  let l0 = i32x4.splat(0);
+  let l1 = l0;
+  let l2 = l0;
+  let l3 = l0;
+  let h0 = l0;
+  let h1 = l0;
+  let h2 = l0;
+  let h3 = l0;
+  for (const end = query + bytes; query < end; query += 4, keys += 64) {
+    const low = v128.load32_splat(query);
+    const high = v128.load32_splat(query + bytes);
+    let k = v128.load(keys);
+    l0 = i32x4.add(l0, i32x4.dot_i16x8_s(low, k));
+    h0 = i32x4.add(h0, i32x4.dot_i16x8_s(high, k));
+    k = v128.load(keys, 16);
+    l1 = i32x4.add(l1, i32x4.dot_i16x8_s(low, k));
+    h1 = i32x4.add(h1, i32x4.dot_i16x8_s(high, k));
+    k = v128.load(keys, 32);
+    l2 = i32x4.add(l2, i32x4.dot_i16x8_s(low, k));
+    h2 = i32x4.add(h2, i32x4.dot_i16x8_s(high, k));
+    k = v128.load(keys, 48);
+    l3 = i32x4.add(l3, i32x4.dot_i16x8_s(low, k));
+    h3 = i32x4.add(h3, i32x4.dot_i16x8_s(high, k));
+  }
+  v128.store(out, l0);
+  v128.store(out, l1, 16);
+  v128.store(out, l2, 32);
+  v128.store(out, l3, 48);
+  v128.store(out, h0, 64);
+  v128.store(out, h1, 80);
+  v128.store(out, h2, 96);
+  v128.store(out, h3, 112);
+}
+
+/**
  * Scores of one page's first `used` positions to i32; returns the largest. Four keys at a time: the dots of the query's
  * high and low parts, times scale * 2^(exponent above the least of the four), so that one shift rounds all.
  */
@@ -103,7 +126,6 @@ function scorePage(
   rows: usize, exponents: usize, used: usize, padded: usize, query: usize, queryExponent: i64,
   scaleQ24: i64, dots: usize, out: usize,
 ): i32 {
-  const bytes = padded << 1;
   const scale = <i32>scaleQ24;
   let factors = i32x4.splat(scale);
   factors = i32x4.replace_lane(factors, 1, scale << 1);
@@ -111,34 +133,11 @@ function scorePage(
   factors = i32x4.replace_lane(factors, 3, scale << 3);
   let largest = i32x4.splat(i32.MIN_VALUE);
   let largestSlow = i32.MIN_VALUE;
-  for (let t: usize = 0; t < used; t += 4, rows += bytes << 2) {
-    let l0 = i32x4.splat(0);
-    let l1 = l0;
-    let l2 = l0;
-    let l3 = l0;
-    let h0 = l0;
-    let h1 = l0;
-    let h2 = l0;
-    let h3 = l0;
-    let keys = rows;
-    for (let q = query, end = query + bytes; q < end; q += 16, keys += 16) {
-      const low = v128.load(q);
-      const high = v128.load(q + bytes);
-      let k = v128.load(keys);
-      l0 = i32x4.add(l0, i32x4.dot_i16x8_s(low, k));
-      h0 = i32x4.add(h0, i32x4.dot_i16x8_s(high, k));
-      k = v128.load(keys + bytes);
-      l1 = i32x4.add(l1, i32x4.dot_i16x8_s(low, k));
-      h1 = i32x4.add(h1, i32x4.dot_i16x8_s(high, k));
-      k = v128.load(keys + (bytes << 1));
-      l2 = i32x4.add(l2, i32x4.dot_i16x8_s(low, k));
-      h2 = i32x4.add(h2, i32x4.dot_i16x8_s(high, k));
-      k = v128.load(keys + bytes * 3);
-      l3 = i32x4.add(l3, i32x4.dot_i16x8_s(low, k));
-      h3 = i32x4.add(h3, i32x4.dot_i16x8_s(high, k));
-    }
-    const low = sumLanes(l0, l1, l2, l3);
-    const high = sumLanes(h0, h1, h2, h3);
+  for (let t: usize = 0; t < used; t += 4) {
+    const place = dots + (t % KEY_POSITIONS << 2);
+    if (place == dots) dotSixteen(rows + t * (padded << 1), query, padded << 1, dots);
+    const low = v128.load(place);
+    const high = v128.load(place, 64);
     const exponent = v128.load(exponents + (t << 2));
     const least = leastLane(exponent);
     const above = i32x4.sub(exponent, least);
@@ -157,12 +156,13 @@ function scorePage(
       v128.store(out + (t << 2), s);
       largest = i32x4.max_s(largest, s);
     } else {
-      v128.store(dots, i64x2.add(i64x2.shl(i64x2.extend_low_i32x4_s(high), 8), i64x2.extend_low_i32x4_s(low)));
+      const exact = dots + 128;
+      v128.store(exact, i64x2.add(i64x2.shl(i64x2.extend_low_i32x4_s(high), 8), i64x2.extend_low_i32x4_s(low)));
       v128.store(
-        dots, i64x2.add(i64x2.shl(i64x2.extend_high_i32x4_s(high), 8), i64x2.extend_high_i32x4_s(low)), 16,
+        exact, i64x2.add(i64x2.shl(i64x2.extend_high_i32x4_s(high), 8), i64x2.extend_high_i32x4_s(low)), 16,
       );
       const end = min<usize>(t + 4, used);
-      largestSlow = max(largestSlow, scoreSlowly(dots, exponents, t, end, scaleQ24, queryExponent, out));
+      largestSlow = max(largestSlow, scoreSlowly(exact, exponents, t, end, scaleQ24, queryExponent, out));
     }
   }
   return max(largestSlow, largestLane(largest));
@@ -314,17 +314,16 @@ function addPlanes(a: v128, b: v128, c: v128, out: usize): void {
 
 /** Adds one page's weighted values to the i64 sums; eight elements of the head at a time. */
 export function mixPage(rows: usize, padded: usize, planes: usize, bytes: usize, pairs: usize, out: usize): void {
-  const stride = padded << 2;
-  for (let d: usize = 0; d < padded; d += 8) {
+  for (let d: usize = 0; d < padded; d += 8, rows += VALUE_BLOCK_BYTES) {
     let a0 = i32x4.splat(0);
     let b0 = a0;
     let c0 = a0;
     let a1 = a0;
     let b1 = a0;
     let c1 = a0;
-    let v = rows + (d << 2);
+    let v = rows;
     let p = planes;
-    for (const end = planes + (pairs << 2); p < end; p += 4, v += stride) {
+    for (const end = planes + (pairs << 2); p < end; p += 4, v += VALUE_PAIR_BYTES) {
       const v0 = v128.load(v);
       const v1 = v128.load(v, 16);
       let w = v128.load32_splat(p);
