@@ -209,13 +209,37 @@ export function valueExponentMax(shape: AttentionShape, pages: usize, count: usi
   return largestLane(seen);
 }
 
-/** 2^(-f/65536) in Q30 for the fraction f of q, from the two tables of exp2n. */
+/** Entries of a table of u32 that the bytes at `at`, `at` + 4, + 8 and + 12 choose. */
 // @ts-ignore: decorator
 @inline
-function fraction(tables: usize, q: u32): i64 {
-  const coarse = <i64>load<u32>(tables + ((<usize>q >> 8) & 255) * 4);
-  const fine = <i64>load<u32>(tables + (<usize>q & 255) * 4, 1024);
-  return (coarse * fine + (1 << 29)) >> 30;
+function lookUp(table: usize, at: usize): v128 {
+  let found = v128.load32_zero(table + (<usize>load<u8>(at) << 2));
+  found = v128.load32_lane(table + (<usize>load<u8>(at, 4) << 2), found, 1);
+  found = v128.load32_lane(table + (<usize>load<u8>(at, 8) << 2), found, 2);
+  return v128.load32_lane(table + (<usize>load<u8>(at, 12) << 2), found, 3);
+}
+
+/** A pair of products of two Q30 numbers as Q30, in doubles; below 2^52 the bits of an integer are those of 2^52 + x. */
+// @ts-ignore: decorator
+@inline
+function fractions(products: v128): v128 {
+  const rounded = i64x2.shr_u(i64x2.add(products, i64x2.splat(1 << 29)), 30);
+  return f64x2.sub(v128.or(rounded, f64x2.splat(4503599627370496.0)), f64x2.splat(4503599627370496.0));
+}
+
+/** 2^-n of fractions, n below 1023, rounded by R. */
+// @ts-ignore: decorator
+@inline
+function halved(fraction: v128, n: v128): v128 {
+  return f64x2.nearest(f64x2.mul(fraction, inversePowers(n)));
+}
+
+/** e * 2^(16 - n) rounded by R, as i64: adding 1.5 * 2^52 leaves an integer below 2^51 in the low bits of a double. */
+// @ts-ignore: decorator
+@inline
+function weighed(e: v128, n: v128): v128 {
+  const magic = f64x2.splat(6755399441055744.0);
+  return i64x2.sub(f64x2.add(halved(f64x2.mul(e, f64x2.splat(65536)), n), magic), magic);
 }
 
 /** A score so far below the largest has the power zero: 2^-33 rounds to it in Q30. */
@@ -232,9 +256,9 @@ function inversePowers(n: v128): v128 {
 }
 
 /**
- * Weights with the value exponents folded in, i64 [count]; returns their mask, adds up `result.sum`. Two at a
+ * Weights with the value exponents folded in, i64 [count]; returns their mask, adds up `result.sum`. Four at a
  * time: below 2^53 a product with a power of two, rounded to nearest with ties to even, is R, and each lane has a shift of
- * its own.
+ * its own. Up to three weights behind the last are written as well.
  */
 export function softmax(
   shape: AttentionShape, scratch: AttentionScratch, pages: usize, count: usize, kvHead: usize,
@@ -242,28 +266,33 @@ export function softmax(
 ): i64 {
   let sum = f64x2.splat(0);
   let seen = i64x2.splat(0);
-  const largest = <u32>largestScore;
-  // Adding 1.5 * 2^52 leaves an integer below 2^51 in the low bits of the double.
-  const magic = f64x2.splat(6755399441055744.0);
+  const largest = i32x4.splat(<i32>largestScore);
+  const far = i32x4.splat(FAR_BELOW);
+  const lanes = i32x4(0, 1, 2, 3);
   for (let start: usize = 0; start < count; start += PAGE_POSITIONS) {
     const values = pageOf(pages, start) + shape.values;
     const exponents = keptExponents(values, shape.kvHeads, kvHead, shape.padded);
     const used = min(count - start, PAGE_POSITIONS);
-    for (let t: usize = 0; t < used; t += 2) {
+    for (let t: usize = 0; t < used; t += 4) {
       const at = start + t;
-      const scores = scratch.scores + (at << 2);
-      const q0 = min<u32>(largest - load<u32>(scores), FAR_BELOW);
-      const q1 = t + 1 < used ? min<u32>(largest - load<u32>(scores, 4), FAR_BELOW) : FAR_BELOW;
-      const fractions = f64x2.replace_lane(f64x2.splat(<f64>fraction(tables, q0)), 1, <f64>fraction(tables, q1));
-      const whole = i64x2.replace_lane(i64x2.splat(<i64>(q0 >> 16)), 1, <i64>(q1 >> 16));
-      const e = f64x2.nearest(f64x2.mul(fractions, inversePowers(whole)));
-      sum = f64x2.add(sum, e);
-      let below = i32x4.sub(i32x4.splat(largestExponent), v128.load64_zero(exponents + (t << 2)));
-      below = i64x2.extend_low_i32x4_u(i32x4.min_u(below, i32x4.splat(BELOW_MAX)));
-      const p = f64x2.nearest(f64x2.mul(f64x2.mul(e, f64x2.splat(65536)), inversePowers(below)));
-      const bits = i64x2.sub(f64x2.add(p, magic), magic);
-      v128.store(scratch.weights + (at << 3), bits);
-      seen = v128.or(seen, bits);
+      const room = scratch.weights + (at << 3);
+      const below = i32x4.min_u(i32x4.sub(largest, v128.load(scratch.scores + (at << 2))), far);
+      const q = v128.bitselect(below, far, i32x4.lt_s(lanes, i32x4.splat(<i32>(used - t))));
+      // The bytes of q are wanted one by one, and its weights have not been written yet.
+      v128.store(room, q);
+      const coarse = lookUp(tables, room + 1);
+      const fine = lookUp(tables + 1024, room);
+      const n = i32x4.shr_u(q, 16);
+      const e0 = halved(fractions(i64x2.extmul_low_i32x4_u(coarse, fine)), i64x2.extend_low_i32x4_u(n));
+      const e1 = halved(fractions(i64x2.extmul_high_i32x4_u(coarse, fine)), i64x2.extend_high_i32x4_u(n));
+      sum = f64x2.add(sum, f64x2.add(e0, e1));
+      const gap = i32x4.sub(i32x4.splat(largestExponent), v128.load(exponents + (t << 2)));
+      const m = i32x4.min_u(gap, i32x4.splat(BELOW_MAX));
+      const p0 = weighed(e0, i64x2.extend_low_i32x4_u(m));
+      const p1 = weighed(e1, i64x2.extend_high_i32x4_u(m));
+      v128.store(room, p0);
+      v128.store(room, p1, 16);
+      seen = v128.or(seen, v128.or(p0, p1));
     }
   }
   result.sum = <i64>(f64x2.extract_lane(sum, 0) + f64x2.extract_lane(sum, 1));
