@@ -4,7 +4,9 @@
 //   query = 256 * high + low: 256 products of 2^7 * 2^15 stay below 2^31;
 //   weight = 2^20 * a + 2^10 * b + c, each below 2^10: 64 positions of 2^25 stay below 2^31.
 import { bitLength, clamp, round } from './arithmetic';
-import { keptExponents, keptRows, PAGE_POSITIONS, pageOf } from './heads';
+import {
+  keptExponents, keptRows, KEY_POSITIONS, PAGE_POSITIONS, pageOf, VALUE_BLOCK_BYTES, VALUE_PAIR_BYTES,
+} from './heads';
 import { quantise, roundPair } from './rows';
 import { joinPair, lowHalves } from './vectors';
 
@@ -36,24 +38,6 @@ export class HeadResult {
   exponent: i32;
   unused: i32;
   sum: i64;
-}
-
-/** Sums the lanes of four vectors: [sum a, sum b, sum c, sum d]. */
-// @ts-ignore: decorator
-@inline
-function sumLanes(a: v128, b: v128, c: v128, d: v128): v128 {
-  const ab = i32x4.add(
-    v128.shuffle<i32>(a, b, 0, 4, 1, 5),
-    v128.shuffle<i32>(a, b, 2, 6, 3, 7),
-  );
-  const cd = i32x4.add(
-    v128.shuffle<i32>(c, d, 0, 4, 1, 5),
-    v128.shuffle<i32>(c, d, 2, 6, 3, 7),
-  );
-  return i32x4.add(
-    v128.shuffle<i32>(ab, cd, 0, 1, 4, 5),
-    v128.shuffle<i32>(ab, cd, 2, 3, 6, 7),
-  );
 }
 
 /** query int16 to low bytes (signed) and the rest, each [padded] int16. */
@@ -96,6 +80,45 @@ function leastLane(x: v128): v128 {
 }
 
 /**
+ * Dots of sixteen keys, side by side, with both parts of the query: i32 [16] of the low ones, then of the high ones.
+ * One splat of a pair of the query's elements serves four vectors, each with that pair of four keys.
+ */
+function dotSixteen(keys: usize, query: usize, bytes: usize, out: usize): void {
+  let l0 = i32x4.splat(0);
+  let l1 = l0;
+  let l2 = l0;
+  let l3 = l0;
+  let h0 = l0;
+  let h1 = l0;
+  let h2 = l0;
+  let h3 = l0;
+  for (const end = query + bytes; query < end; query += 4, keys += 64) {
+    const low = v128.load32_splat(query);
+    const high = v128.load32_splat(query + bytes);
+    let k = v128.load(keys);
+    l0 = i32x4.add(l0, i32x4.dot_i16x8_s(low, k));
+    h0 = i32x4.add(h0, i32x4.dot_i16x8_s(high, k));
+    k = v128.load(keys, 16);
+    l1 = i32x4.add(l1, i32x4.dot_i16x8_s(low, k));
+    h1 = i32x4.add(h1, i32x4.dot_i16x8_s(high, k));
+    k = v128.load(keys, 32);
+    l2 = i32x4.add(l2, i32x4.dot_i16x8_s(low, k));
+    h2 = i32x4.add(h2, i32x4.dot_i16x8_s(high, k));
+    k = v128.load(keys, 48);
+    l3 = i32x4.add(l3, i32x4.dot_i16x8_s(low, k));
+    h3 = i32x4.add(h3, i32x4.dot_i16x8_s(high, k));
+  }
+  v128.store(out, l0);
+  v128.store(out, l1, 16);
+  v128.store(out, l2, 32);
+  v128.store(out, l3, 48);
+  v128.store(out, h0, 64);
+  v128.store(out, h1, 80);
+  v128.store(out, h2, 96);
+  v128.store(out, h3, 112);
+}
+
+/**
  * Scores of one page's first `used` positions to i32; returns the largest. Four keys at a time: the dots of the query's
  * high and low parts, times scale * 2^(exponent above the least of the four), so that one shift rounds all.
  */
@@ -103,7 +126,6 @@ function scorePage(
   rows: usize, exponents: usize, used: usize, padded: usize, query: usize, queryExponent: i64,
   scaleQ24: i64, dots: usize, out: usize,
 ): i32 {
-  const bytes = padded << 1;
   const scale = <i32>scaleQ24;
   let factors = i32x4.splat(scale);
   factors = i32x4.replace_lane(factors, 1, scale << 1);
@@ -111,34 +133,11 @@ function scorePage(
   factors = i32x4.replace_lane(factors, 3, scale << 3);
   let largest = i32x4.splat(i32.MIN_VALUE);
   let largestSlow = i32.MIN_VALUE;
-  for (let t: usize = 0; t < used; t += 4, rows += bytes << 2) {
-    let l0 = i32x4.splat(0);
-    let l1 = l0;
-    let l2 = l0;
-    let l3 = l0;
-    let h0 = l0;
-    let h1 = l0;
-    let h2 = l0;
-    let h3 = l0;
-    let keys = rows;
-    for (let q = query, end = query + bytes; q < end; q += 16, keys += 16) {
-      const low = v128.load(q);
-      const high = v128.load(q + bytes);
-      let k = v128.load(keys);
-      l0 = i32x4.add(l0, i32x4.dot_i16x8_s(low, k));
-      h0 = i32x4.add(h0, i32x4.dot_i16x8_s(high, k));
-      k = v128.load(keys + bytes);
-      l1 = i32x4.add(l1, i32x4.dot_i16x8_s(low, k));
-      h1 = i32x4.add(h1, i32x4.dot_i16x8_s(high, k));
-      k = v128.load(keys + (bytes << 1));
-      l2 = i32x4.add(l2, i32x4.dot_i16x8_s(low, k));
-      h2 = i32x4.add(h2, i32x4.dot_i16x8_s(high, k));
-      k = v128.load(keys + bytes * 3);
-      l3 = i32x4.add(l3, i32x4.dot_i16x8_s(low, k));
-      h3 = i32x4.add(h3, i32x4.dot_i16x8_s(high, k));
-    }
-    const low = sumLanes(l0, l1, l2, l3);
-    const high = sumLanes(h0, h1, h2, h3);
+  for (let t: usize = 0; t < used; t += 4) {
+    const place = dots + (t % KEY_POSITIONS << 2);
+    if (place == dots) dotSixteen(rows + t * (padded << 1), query, padded << 1, dots);
+    const low = v128.load(place);
+    const high = v128.load(place, 64);
     const exponent = v128.load(exponents + (t << 2));
     const least = leastLane(exponent);
     const above = i32x4.sub(exponent, least);
@@ -157,12 +156,13 @@ function scorePage(
       v128.store(out + (t << 2), s);
       largest = i32x4.max_s(largest, s);
     } else {
-      v128.store(dots, i64x2.add(i64x2.shl(i64x2.extend_low_i32x4_s(high), 8), i64x2.extend_low_i32x4_s(low)));
+      const exact = dots + 128;
+      v128.store(exact, i64x2.add(i64x2.shl(i64x2.extend_low_i32x4_s(high), 8), i64x2.extend_low_i32x4_s(low)));
       v128.store(
-        dots, i64x2.add(i64x2.shl(i64x2.extend_high_i32x4_s(high), 8), i64x2.extend_high_i32x4_s(low)), 16,
+        exact, i64x2.add(i64x2.shl(i64x2.extend_high_i32x4_s(high), 8), i64x2.extend_high_i32x4_s(low)), 16,
       );
       const end = min<usize>(t + 4, used);
-      largestSlow = max(largestSlow, scoreSlowly(dots, exponents, t, end, scaleQ24, queryExponent, out));
+      largestSlow = max(largestSlow, scoreSlowly(exact, exponents, t, end, scaleQ24, queryExponent, out));
     }
   }
   return max(largestSlow, largestLane(largest));
@@ -209,13 +209,37 @@ export function valueExponentMax(shape: AttentionShape, pages: usize, count: usi
   return largestLane(seen);
 }
 
-/** 2^(-f/65536) in Q30 for the fraction f of q, from the two tables of exp2n. */
+/** Entries of a table of u32 that the bytes at `at`, `at` + 4, + 8 and + 12 choose. */
 // @ts-ignore: decorator
 @inline
-function fraction(tables: usize, q: u32): i64 {
-  const coarse = <i64>load<u32>(tables + ((<usize>q >> 8) & 255) * 4);
-  const fine = <i64>load<u32>(tables + (<usize>q & 255) * 4, 1024);
-  return (coarse * fine + (1 << 29)) >> 30;
+function lookUp(table: usize, at: usize): v128 {
+  let found = v128.load32_zero(table + (<usize>load<u8>(at) << 2));
+  found = v128.load32_lane(table + (<usize>load<u8>(at, 4) << 2), found, 1);
+  found = v128.load32_lane(table + (<usize>load<u8>(at, 8) << 2), found, 2);
+  return v128.load32_lane(table + (<usize>load<u8>(at, 12) << 2), found, 3);
+}
+
+/** A pair of products of two Q30 numbers as Q30, in doubles; below 2^52 the bits of an integer are those of 2^52 + x. */
+// @ts-ignore: decorator
+@inline
+function fractions(products: v128): v128 {
+  const rounded = i64x2.shr_u(i64x2.add(products, i64x2.splat(1 << 29)), 30);
+  return f64x2.sub(v128.or(rounded, f64x2.splat(4503599627370496.0)), f64x2.splat(4503599627370496.0));
+}
+
+/** 2^-n of fractions, n below 1023, rounded by R. */
+// @ts-ignore: decorator
+@inline
+function halved(fraction: v128, n: v128): v128 {
+  return f64x2.nearest(f64x2.mul(fraction, inversePowers(n)));
+}
+
+/** e * 2^(16 - n) rounded by R, as i64: adding 1.5 * 2^52 leaves an integer below 2^51 in the low bits of a double. */
+// @ts-ignore: decorator
+@inline
+function weighed(e: v128, n: v128): v128 {
+  const magic = f64x2.splat(6755399441055744.0);
+  return i64x2.sub(f64x2.add(halved(f64x2.mul(e, f64x2.splat(65536)), n), magic), magic);
 }
 
 /** A score so far below the largest has the power zero: 2^-33 rounds to it in Q30. */
@@ -232,9 +256,9 @@ function inversePowers(n: v128): v128 {
 }
 
 /**
- * Weights with the value exponents folded in, i64 [count]; returns their mask, adds up `result.sum`. Two at a
+ * Weights with the value exponents folded in, i64 [count]; returns their mask, adds up `result.sum`. Four at a
  * time: below 2^53 a product with a power of two, rounded to nearest with ties to even, is R, and each lane has a shift of
- * its own.
+ * its own. Up to three weights behind the last are written as well.
  */
 export function softmax(
   shape: AttentionShape, scratch: AttentionScratch, pages: usize, count: usize, kvHead: usize,
@@ -242,28 +266,33 @@ export function softmax(
 ): i64 {
   let sum = f64x2.splat(0);
   let seen = i64x2.splat(0);
-  const largest = <u32>largestScore;
-  // Adding 1.5 * 2^52 leaves an integer below 2^51 in the low bits of the double.
-  const magic = f64x2.splat(6755399441055744.0);
+  const largest = i32x4.splat(<i32>largestScore);
+  const far = i32x4.splat(FAR_BELOW);
+  const lanes = i32x4(0, 1, 2, 3);
   for (let start: usize = 0; start < count; start += PAGE_POSITIONS) {
     const values = pageOf(pages, start) + shape.values;
     const exponents = keptExponents(values, shape.kvHeads, kvHead, shape.padded);
     const used = min(count - start, PAGE_POSITIONS);
-    for (let t: usize = 0; t < used; t += 2) {
+    for (let t: usize = 0; t < used; t += 4) {
       const at = start + t;
-      const scores = scratch.scores + (at << 2);
-      const q0 = min<u32>(largest - load<u32>(scores), FAR_BELOW);
-      const q1 = t + 1 < used ? min<u32>(largest - load<u32>(scores, 4), FAR_BELOW) : FAR_BELOW;
-      const fractions = f64x2.replace_lane(f64x2.splat(<f64>fraction(tables, q0)), 1, <f64>fraction(tables, q1));
-      const whole = i64x2.replace_lane(i64x2.splat(<i64>(q0 >> 16)), 1, <i64>(q1 >> 16));
-      const e = f64x2.nearest(f64x2.mul(fractions, inversePowers(whole)));
-      sum = f64x2.add(sum, e);
-      let below = i32x4.sub(i32x4.splat(largestExponent), v128.load64_zero(exponents + (t << 2)));
-      below = i64x2.extend_low_i32x4_u(i32x4.min_u(below, i32x4.splat(BELOW_MAX)));
-      const p = f64x2.nearest(f64x2.mul(f64x2.mul(e, f64x2.splat(65536)), inversePowers(below)));
-      const bits = i64x2.sub(f64x2.add(p, magic), magic);
-      v128.store(scratch.weights + (at << 3), bits);
-      seen = v128.or(seen, bits);
+      const room = scratch.weights + (at << 3);
+      const below = i32x4.min_u(i32x4.sub(largest, v128.load(scratch.scores + (at << 2))), far);
+      const q = v128.bitselect(below, far, i32x4.lt_s(lanes, i32x4.splat(<i32>(used - t))));
+      // The bytes of q are wanted one by one, and its weights have not been written yet.
+      v128.store(room, q);
+      const coarse = lookUp(tables, room + 1);
+      const fine = lookUp(tables + 1024, room);
+      const n = i32x4.shr_u(q, 16);
+      const e0 = halved(fractions(i64x2.extmul_low_i32x4_u(coarse, fine)), i64x2.extend_low_i32x4_u(n));
+      const e1 = halved(fractions(i64x2.extmul_high_i32x4_u(coarse, fine)), i64x2.extend_high_i32x4_u(n));
+      sum = f64x2.add(sum, f64x2.add(e0, e1));
+      const gap = i32x4.sub(i32x4.splat(largestExponent), v128.load(exponents + (t << 2)));
+      const m = i32x4.min_u(gap, i32x4.splat(BELOW_MAX));
+      const p0 = weighed(e0, i64x2.extend_low_i32x4_u(m));
+      const p1 = weighed(e1, i64x2.extend_high_i32x4_u(m));
+      v128.store(room, p0);
+      v128.store(room, p1, 16);
+      seen = v128.or(seen, v128.or(p0, p1));
     }
   }
   result.sum = <i64>(f64x2.extract_lane(sum, 0) + f64x2.extract_lane(sum, 1));
@@ -314,17 +343,16 @@ function addPlanes(a: v128, b: v128, c: v128, out: usize): void {
 
 /** Adds one page's weighted values to the i64 sums; eight elements of the head at a time. */
 export function mixPage(rows: usize, padded: usize, planes: usize, bytes: usize, pairs: usize, out: usize): void {
-  const stride = padded << 2;
-  for (let d: usize = 0; d < padded; d += 8) {
+  for (let d: usize = 0; d < padded; d += 8, rows += VALUE_BLOCK_BYTES) {
     let a0 = i32x4.splat(0);
     let b0 = a0;
     let c0 = a0;
     let a1 = a0;
     let b1 = a0;
     let c1 = a0;
-    let v = rows + (d << 2);
+    let v = rows;
     let p = planes;
-    for (const end = planes + (pairs << 2); p < end; p += 4, v += stride) {
+    for (const end = planes + (pairs << 2); p < end; p += 4, v += VALUE_PAIR_BYTES) {
       const v0 = v128.load(v);
       const v1 = v128.load(v, 16);
       let w = v128.load32_splat(p);

@@ -76,7 +76,9 @@ export function quantiseHead(values: usize, size: usize, mask: i64, out: usize):
 
 /**
  * Where head `head` of a kept tensor starts in a page, and where its exponents start.
- * Layout of a kept tensor: [head][64 * padded] int16, then [head][64] i32 exponents.
+ * Layout of a kept tensor: [head][64 * padded] int16, then [head][64] i32 exponents. What attention reads of a head is
+ * one stream of whole vectors, in which no lanes are ever summed: of keys [position / 16][padded / 2][16][2], of values
+ * [padded / 8][position / 2][8][2].
  */
 // @ts-ignore: decorator
 @inline
@@ -89,8 +91,60 @@ export function keptExponents(tensor: usize, heads: usize, head: usize, padded: 
   return tensor + heads * PAGE_POSITIONS * (padded << 1) + head * PAGE_POSITIONS * 4;
 }
 
-/** Writes a value row interleaved with its neighbour position: [position / 2][padded][2]. */
-export function storeInterleaved(row: usize, padded: usize, slot: usize, rows: usize): void {
-  const out = rows + (slot >> 1) * (padded << 2) + ((slot & 1) << 1);
-  for (let i: usize = 0; i < padded; i++) store<i16>(out + (i << 2), load<i16>(row + (i << 1)));
+/** Positions whose keys lie side by side. */
+export const KEY_POSITIONS: usize = 16;
+
+/** Bytes of a pair of elements of sixteen keys. */
+const KEY_PAIR_BYTES: usize = 64;
+
+/** Bytes of eight elements of the values of a page. */
+export const VALUE_BLOCK_BYTES: usize = PAGE_POSITIONS << 4;
+
+/** Bytes of eight elements of two positions. */
+export const VALUE_PAIR_BYTES: usize = 32;
+
+/** Where the first two elements of the key at `slot` lie; the next two are KEY_PAIR_BYTES further. */
+// @ts-ignore: decorator
+@inline
+function keyAt(rows: usize, padded: usize, slot: usize): usize {
+  return rows + slot / KEY_POSITIONS * (padded << 5) + (slot % KEY_POSITIONS << 2);
+}
+
+/** Writes the key of position `slot` of a page. */
+export function storeKey(row: usize, padded: usize, slot: usize, rows: usize): void {
+  let out = keyAt(rows, padded, slot);
+  for (const end = row + (padded << 1); row < end; row += 4, out += KEY_PAIR_BYTES) {
+    store<u32>(out, load<u32>(row));
+  }
+}
+
+/** Reads what storeKey wrote. */
+export function loadKey(rows: usize, padded: usize, slot: usize, row: usize): void {
+  let from = keyAt(rows, padded, slot);
+  for (const end = row + (padded << 1); row < end; row += 4, from += KEY_PAIR_BYTES) {
+    store<u32>(row, load<u32>(from));
+  }
+}
+
+/** Writes the value of position `slot` of a page. */
+export function storeValue(row: usize, padded: usize, slot: usize, rows: usize): void {
+  let block = rows + (slot >> 1) * VALUE_PAIR_BYTES + ((slot & 1) << 1);
+  for (const end = row + (padded << 1); row < end; block += VALUE_BLOCK_BYTES) {
+    for (let out = block, stop = block + VALUE_PAIR_BYTES; out < stop; out += 4, row += 2) {
+      store<i16>(out, load<i16>(row));
+    }
+  }
+}
+
+/** Reads the first `count` elements, a multiple of eight, of what storeValue wrote. */
+export function loadValue(rows: usize, count: usize, slot: usize, row: usize): void {
+  const odd = (slot & 1) == 1;
+  let from = rows + (slot >> 1) * VALUE_PAIR_BYTES;
+  for (const end = row + (count << 1); row < end; row += 16, from += VALUE_BLOCK_BYTES) {
+    const a = v128.load(from);
+    const b = v128.load(from, 16);
+    v128.store(row, odd
+      ? v128.shuffle<i16>(a, b, 1, 3, 5, 7, 9, 11, 13, 15)
+      : v128.shuffle<i16>(a, b, 0, 2, 4, 6, 8, 10, 12, 14));
+  }
 }

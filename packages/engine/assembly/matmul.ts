@@ -144,6 +144,72 @@ function eightByFour(x: usize, k: usize, w: usize, s: usize, sums: usize): void 
   }
 }
 
+/** Columns of a panel that are widened at once: with the rows' sums they stay in a first-level cache. */
+const WIDE_COLUMNS: usize = 512;
+
+/** From so many rows on, widening a panel's weights once costs less than it saves. */
+const WIDE_ROWS_MIN: usize = 16;
+
+/** Weights of `columns` columns of a panel from int8 to int16. */
+function widen(w: usize, columns: usize, out: usize): void {
+  for (const end = w + (columns << 3); w < end; w += 16, out += 32) {
+    v128.store(out, v128.load_ext<i8>(w));
+    v128.store(out, v128.load_ext<i8>(w, 8), 16);
+  }
+}
+
+/** eightByFour for `columns` columns of rows `bytes` apart, with weights that are int16 already. */
+function eightByFourWide(x: usize, bytes: usize, columns: usize, w: usize, s: usize, sums: usize): void {
+  for (const end = x + (columns << 1); x < end; s += 16) {
+    let a0 = i32x4.splat(0);
+    let a1 = a0;
+    let b0 = a0;
+    let b1 = a0;
+    let c0 = a0;
+    let c1 = a0;
+    let d0 = a0;
+    let d1 = a0;
+    for (const stop = x + 64; x < stop; x += 4, w += 32) {
+      const v0 = v128.load(w);
+      const v1 = v128.load(w, 16);
+      let r = v128.load32_splat(x);
+      a0 = addDot(a0, r, v0);
+      a1 = addDot(a1, r, v1);
+      r = v128.load32_splat(x + bytes);
+      b0 = addDot(b0, r, v0);
+      b1 = addDot(b1, r, v1);
+      r = v128.load32_splat(x + (bytes << 1));
+      c0 = addDot(c0, r, v0);
+      c1 = addDot(c1, r, v1);
+      r = v128.load32_splat(x + bytes * 3);
+      d0 = addDot(d0, r, v0);
+      d1 = addDot(d1, r, v1);
+    }
+    const s0 = v128.load_ext<u16>(s);
+    const s1 = v128.load_ext<u16>(s, 8);
+    addScaled(a0, s0, sums);
+    addScaled(a1, s1, sums + 32);
+    addScaled(b0, s0, sums + 64);
+    addScaled(b1, s1, sums + 96);
+    addScaled(c0, s0, sums + 128);
+    addScaled(c1, s1, sums + 160);
+    addScaled(d0, s0, sums + 192);
+    addScaled(d1, s1, sums + 224);
+  }
+}
+
+/** Sums [rows][8] of one panel for many rows, a multiple of four; `wide` takes WIDE_COLUMNS * 16 bytes. */
+function multiplyWide(rows: usize, k: usize, x: usize, w: usize, s: usize, sums: usize, wide: usize): void {
+  memory.fill(sums, 0, rows << 6);
+  for (let from: usize = 0; from < k; from += WIDE_COLUMNS) {
+    const columns = min(k - from, WIDE_COLUMNS);
+    widen(w + (from << 3), columns, wide);
+    for (let row: usize = 0; row < rows; row += 4) {
+      eightByFourWide(x + ((row * k + from) << 1), k << 1, columns, wide, s + (from >> 1), sums + (row << 6));
+    }
+  }
+}
+
 /** Finished outputs of `rows` rows of sums [rows][8]; only the first four of a panel's eight unless it is `whole`. */
 function finishRows(
   sums: usize, rows: usize, stride: usize, shifts: usize, out: usize, mask: usize, whole: bool,
@@ -178,16 +244,29 @@ function multiplyPanel(
 
 /**
  * Panels [from, to) of eight outputs for all `rows`.
- * x int16 [rows][k]; out i64 [rows][n], n a multiple of 4; masks v128 [rows], zeroed by the caller; sums: 256 bytes.
+ * x int16 [rows][k]; out i64 [rows][n], n a multiple of 4; masks v128 [rows], zeroed by the caller; scratch: 64 bytes for
+ * each row and 8,192 (MATMUL_SCRATCH_BYTES in src/wasm/machine.ts).
  */
 export function matmul(
   rows: usize, k: usize, n: usize, from: usize, to: usize,
-  x: usize, weights: usize, scales: usize, shifts: usize, out: usize, masks: usize, sums: usize,
+  x: usize, weights: usize, scales: usize, shifts: usize, out: usize, masks: usize, scratch: usize,
 ): void {
+  const stride = n << 3;
+  const wideRows = rows < WIDE_ROWS_MIN ? 0 : rows & ~3;
+  const sums = scratch + (WIDE_COLUMNS << 4);
   for (let panel = from; panel < to; panel++) {
+    const w = weights + panel * (k << 3);
+    const s = scales + panel * (k >> 1);
+    const rowShifts = shifts + (panel << 3);
+    const target = out + (panel << 6);
+    const whole = (panel << 3) + 8 <= n;
+    if (wideRows > 0) {
+      multiplyWide(wideRows, k, x, w, s, sums, scratch);
+      finishRows(sums, wideRows, stride, rowShifts, target, masks, whole);
+    }
     multiplyPanel(
-      rows, k, n << 3, x, weights + panel * (k << 3), scales + panel * (k >> 1), shifts + (panel << 3),
-      out + (panel << 6), masks, (panel << 3) + 8 <= n, sums,
+      rows - wideRows, k, stride, x + wideRows * (k << 1), w, s, rowShifts, target + wideRows * stride,
+      masks + (wideRows << 4), whole, sums,
     );
   }
 }

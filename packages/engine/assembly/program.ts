@@ -6,7 +6,7 @@ import { attendHead, AttentionScratch, AttentionShape, HeadResult, joinHeads } f
 import { embedRow, logitsRow, residualAddRow, swiGluRow } from './elementwise';
 import {
   copyHead, keptExponents, keptRows, paddedHead, PAGE_POSITIONS, pageOf, quantiseHead, rotateHead,
-  storeInterleaved, turnsAt,
+  storeKey, storeValue, turnsAt,
 } from './heads';
 import { matmul } from './matmul';
 import { rmsNorm } from './norm';
@@ -260,8 +260,8 @@ function placeHead(
   const slot = position % PAGE_POSITIONS;
   const tensor = pageOf(tableOf(frame, row), position) + step.offset;
   const target = keptRows(tensor, head, padded);
-  if (step.code == KEYS) memory.copy(target + slot * (padded << 1), quantised, padded << 1);
-  else storeInterleaved(quantised, padded, slot, target);
+  if (step.code == KEYS) storeKey(quantised, padded, slot, target);
+  else storeValue(quantised, padded, slot, target);
   store<i32>(keptExponents(tensor, step.heads, head, padded) + (slot << 2), exponent);
 }
 

@@ -2,13 +2,15 @@
 // tiles, as docs/reference/court.md lists them. What a row is stands in a table of steps that the caller filled; a row
 // that needs an element computed anew to know its witness, or whose step says so, is left to the caller.
 import { bitLength, exp2n } from '../arithmetic';
-import { keptExponents, keptRows, PAGE_POSITIONS, pageOf } from '../heads';
+import {
+  keptExponents, keptRows, loadKey, loadValue, PAGE_POSITIONS, pageOf, VALUE_BLOCK_BYTES,
+} from '../heads';
 import { magnitude, squares } from '../norm';
 import { i30Shift, roundPair } from '../rows';
 import { lowHalves } from '../vectors';
 import { AttentionRecord, DOUBT, longWitness, traceHead } from './attention';
 import { hashLeaves } from './leaves';
-import { copyKept, putHalf, putHalves, putLong, putWord, putWords, Scribe, Step, STEP_SIZE } from './scribe';
+import { putHalf, putHalves, putLong, putWord, putWords, Scribe, Step, STEP_SIZE } from './scribe';
 import { swapWords } from './sha256';
 
 const LEAF_ELEMENTS: usize = 64;
@@ -221,7 +223,9 @@ function describeKept(scribe: Scribe, step: Step): bool {
   const from = scribe.out;
   for (let h: usize = 0; h < heads; h++) {
     const row = scribe.rows + h * (padded << 1);
-    copyKept(keptRows(tensor, h, padded), padded, slot, padded, step.interleaved != 0, row);
+    const kept = keptRows(tensor, h, padded);
+    if (step.areValues != 0) loadValue(kept, padded, slot, row);
+    else loadKey(kept, padded, slot, row);
     const exponent = load<i32>(keptExponents(tensor, heads, h, padded) + (slot << 2));
     const witness = halfWitness(row, step.width, exponent - grid);
     if (witness == DOUBT) return undo(scribe, from);
@@ -330,7 +334,7 @@ function addTiles(scribe: Scribe, step: Step): void {
       const from = scribe.out;
       const columns = min<usize>(TILE_COLUMNS, <usize>step.width - d);
       for (let i: usize = 0; i < positions; i++) {
-        copyKept(values + (d << 2), TILE_COLUMNS, i, shape.padded, true, scribe.rows);
+        loadValue(values + d / TILE_COLUMNS * VALUE_BLOCK_BYTES, TILE_COLUMNS, i, scribe.rows);
         putHalves(scribe, scribe.rows, columns);
       }
       addLeaves(scribe, from, scribe.out - from);

@@ -27,7 +27,7 @@ export class Step {
   grid: i32;
   parts: u32;
   input: usize;
-  interleaved: u32;
+  areValues: u32;
 }
 
 /** Working memory of attention, and what it leaves for the rows of scores, weights and mix. */
@@ -128,23 +128,6 @@ export function putHalves(scribe: Scribe, halves: usize, count: usize): void {
   for (const end = scribe.out; to < end; to += 16, halves += 16) {
     const x = v128.xor(v128.load(halves), sign);
     v128.store(to, v128.shuffle<i8>(x, x, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14));
-  }
-}
-
-/** Elements of one position of a kept tensor, `count` of them, a multiple of eight (heads.ts has the layouts). */
-export function copyKept(rows: usize, count: usize, slot: usize, padded: usize, interleaved: bool, to: usize): void {
-  if (!interleaved) {
-    memory.copy(to, rows + slot * (padded << 1), count << 1);
-    return;
-  }
-  let from = rows + (slot >> 1) * (padded << 2);
-  const odd = (slot & 1) == 1;
-  for (const end = to + (count << 1); to < end; to += 16, from += 32) {
-    const a = v128.load(from);
-    const b = v128.load(from, 16);
-    v128.store(to, odd
-      ? v128.shuffle<i16>(a, b, 1, 3, 5, 7, 9, 11, 13, 15)
-      : v128.shuffle<i16>(a, b, 0, 2, 4, 6, 8, 10, 12, 14));
   }
 }
 

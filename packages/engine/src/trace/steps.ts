@@ -14,7 +14,7 @@ import { attentionsOf, chainOf, readsAsValues } from './trace-kernel.js';
 
 const FIELDS = [
   ...(['kind', 'block', 'width', 'exponents', 'heads', 'padded', 'stride', 'masks'] as const),
-  ...(['source', 'grid', 'parts', 'input', 'interleaved'] as const),
+  ...(['source', 'grid', 'parts', 'input', 'areValues'] as const),
 ] as const;
 
 type Step = Readonly<Partial<Record<(typeof FIELDS)[number], number>>>;
@@ -93,7 +93,7 @@ const STEPS: { readonly [Kind in Place['kind']]: StepMaker<Kind> } = {
     ...headStep(place),
     ...{ kind: KIND.kept, block: place.offset },
     ...{ grid: gridOf(model, node), source: inputNode(model.graph, index, 0) },
-    interleaved: readsAsValues(model.graph, node.output) ? 1 : 0,
+    areValues: readsAsValues(model.graph, node.output) ? 1 : 0,
   }),
   mixed: ({ attentions }, { index, place }) => ({
     ...headStep(place),

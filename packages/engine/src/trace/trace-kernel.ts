@@ -8,7 +8,7 @@ import type { Graph } from '../graph.js';
 import { EXP2_HIGH, EXP2_LOW } from '../tables.js';
 import { decodeBase64 } from '../wasm/kernels.js';
 import type { Machine } from '../wasm/machine.js';
-import { PAGE_POSITIONS, paddedHead } from '../wasm/pages.js';
+import { headSumsBytes, PAGE_POSITIONS, paddedHead } from '../wasm/pages.js';
 import type { PlaceOf } from '../wasm/places.js';
 import { TRACE_BASE64 } from './generated/trace-wasm.js';
 import { SUM_ELEMENTS, sharedHead, TRACE_POSITIONS_MAX } from './layout.js';
@@ -164,7 +164,7 @@ function layAreas({ arena }: Machine, model: EngineModel) {
     scores: area(heads * 4 * positions),
     weights: area(8 * positions),
     planes: area(6 * positions),
-    sums: area(8 * padded),
+    sums: area(headSumsBytes(padded)),
     totals: area(8 * padded),
     weightsOut: area(heads * 4 * positions),
     partials: area(heads * pageSums),

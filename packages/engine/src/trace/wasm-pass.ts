@@ -5,7 +5,7 @@
  */
 import type { EngineModel } from '../engine-model.js';
 import { CHUNK_ROWS, createMachine, HEAD_ROWS, type Machine } from '../wasm/machine.js';
-import { PAGE_POSITIONS, paddedHead } from '../wasm/pages.js';
+import { keyIndex, PAGE_POSITIONS, paddedHead, valueIndex } from '../wasm/pages.js';
 import type { Place, PlaceOf } from '../wasm/places.js';
 import { type ColumnParts, createColumnParts } from './column-parts.js';
 import { type TraceJob, tracePositions } from './layout.js';
@@ -240,7 +240,7 @@ function createReader(
       const slot = position % PAGE_POSITIONS;
       return keptRows(
         { words, halves },
-        { ...place, page, slot, interleaved: readsAsValues(graph, tensor) },
+        { ...place, page, slot, areValues: readsAsValues(graph, tensor) },
       );
     },
     /** What the machine computes inside one instruction: scores, weights, sums of the mix at `node`. */
@@ -289,17 +289,17 @@ function keptRows(
     readonly slot: number;
     readonly heads: number;
     readonly headSize: number;
-    readonly interleaved: boolean;
+    readonly areValues: boolean;
   },
 ): readonly TraceRow[] {
-  const { page, slot, heads, headSize, interleaved } = at;
+  const { page, slot, heads, headSize, areValues } = at;
+  const indexOf = areValues ? valueIndex : keyIndex;
   const padded = paddedHead(headSize);
   const headBytes = PAGE_POSITIONS * 2 * padded;
   return Array.from({ length: heads }, (_, h) => {
     const values = new Int16Array(headSize);
     const rows = (page + h * headBytes) / 2;
-    const from = interleaved ? rows + (slot >> 1) * 2 * padded + (slot & 1) : rows + slot * padded;
-    for (let d = 0; d < headSize; d++) values[d] = halves[from + d * (interleaved ? 2 : 1)]!;
+    for (let d = 0; d < headSize; d++) values[d] = halves[rows + indexOf(slot, d, padded)]!;
     const exponents = (page + heads * headBytes) / 4 + h * PAGE_POSITIONS;
     return rowOf(values, words[exponents + slot]!);
   });

@@ -201,8 +201,11 @@ const HEAD_SCRATCH_BYTES = 2048 + 1024 + 2048;
 /** Score (4), weight (8) and three planes (2 each) of one position. */
 const POSITION_SCRATCH_BYTES = 4 + 8 + 3 * 2;
 
-/** Least bytes of the row part: one head of 256 elements. */
-const ROW_BYTES_MIN = 8 * 256;
+/** What a matmul needs of the row part: 512 columns of a panel as int16, and sums of eight outputs of every row. */
+const MATMUL_SCRATCH_BYTES = 512 * 8 * 2 + CHUNK_ROWS * 8 * 8;
+
+/** Least bytes of the row part; one head of 256 elements needs less. */
+const ROW_BYTES_MIN = MATMUL_SCRATCH_BYTES;
 
 function scratchSizes(rowBytes: number, positions: number) {
   const scratchRow = Math.max(rowBytes, ROW_BYTES_MIN);

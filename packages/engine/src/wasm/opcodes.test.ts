@@ -19,11 +19,10 @@ const ROOTS = {
 };
 const WEIGHTS = {
   'f64.add': 0xa0,
-  'f64x2.splat': simd(0x14),
   'f64x2.extract_lane': simd(0x21),
-  'f64x2.replace_lane': simd(0x22),
   'f64x2.nearest': simd(0x94),
   'f64x2.add': simd(0xf0),
+  'f64x2.sub': simd(0xf1),
   'f64x2.mul': simd(0xf2),
 };
 const QUOTIENTS = {
@@ -36,7 +35,6 @@ const WAITING = { 'f64.const': 0x44, 'f64.lt': 0x63 };
 
 /** A trace makes no root and no quotient of its own: those of the pass are in its tensors. */
 const TRACE_ROOTS = {
-  'f64.convert_i64_s': 0xb9,
   'i64.trunc_sat_f64_s': opcodeOf(PREFIX.miscellaneous, 0x06),
 };
 

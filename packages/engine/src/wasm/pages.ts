@@ -15,6 +15,17 @@ const EXPONENT_BYTES = 4;
 /** Head sizes are padded with zeros to whole vectors of eight int16. */
 export const paddedHead = (headSize: number): number => Math.ceil(headSize / 8) * 8;
 
+/** Place of element `d` of the key at `slot` among the elements of its head in a page (assembly/heads.ts). */
+export const keyIndex = (slot: number, d: number, padded: number): number =>
+  (slot >> 4) * 16 * padded + (d >> 1) * 32 + (slot & 15) * 2 + (d & 1);
+
+/** The same of a value. */
+export const valueIndex = (slot: number, d: number): number =>
+  (d >> 3) * 8 * PAGE_POSITIONS + (slot >> 1) * 16 + (d & 7) * 2 + (slot & 1);
+
+/** Bytes of a head's sums: the scores of sixteen keys need as much room in the same place, before them. */
+export const headSumsBytes = (padded: number): number => Math.max(160, 8 * padded);
+
 /** Bytes of one kept tensor in a page. */
 export const keptBytes = (heads: number, headSize: number): number =>
   PAGE_POSITIONS * heads * (2 * paddedHead(headSize) + EXPONENT_BYTES);

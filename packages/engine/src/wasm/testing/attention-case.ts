@@ -122,9 +122,9 @@ function layPages(bench: KernelBench, kept: Kept, { kvHeads, headSize }: Shape):
     const page = pages[Math.floor(position / PAGE_POSITIONS)]!;
     const place = { kvHeads, headSize, position };
     for (let h = 0; h < kvHeads; h++) {
-      writeKept(bench, { ...place, page, interleaved: false }, h, keys[h]!);
+      writeKept(bench, { ...place, page, areValues: false }, h, keys[h]!);
       const values = kept.values[position]![h]!;
-      writeKept(bench, { ...place, page: page + bytes, interleaved: true }, h, values);
+      writeKept(bench, { ...place, page: page + bytes, areValues: true }, h, values);
     }
   });
   return bench.put(Uint32Array.from(pages));

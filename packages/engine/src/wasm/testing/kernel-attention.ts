@@ -6,7 +6,7 @@ import type { Row16, Row30, WeightRow } from '../../reference/rows.js';
 import { EXP2_HIGH, EXP2_LOW } from '../../tables.js';
 import { TRACE_BASE64 } from '../../trace/generated/trace-wasm.js';
 import { decodeBase64 } from '../kernels.js';
-import { keptBytes, PAGE_POSITIONS, paddedHead } from '../pages.js';
+import { headSumsBytes, keptBytes, PAGE_POSITIONS, paddedHead } from '../pages.js';
 import type { KernelBench } from './kernel-bench.js';
 import { writeKept } from './rows.js';
 
@@ -73,7 +73,7 @@ function traced(
   const scratch = bench.put(
     Int32Array.of(
       ...[bench.room(4 * padded), scores, bench.room(8 * PAGE_POSITIONS)],
-      ...[bench.room(6 * PAGE_POSITIONS), 2 * PAGE_POSITIONS, bench.room(8 * padded)],
+      ...[bench.room(6 * PAGE_POSITIONS), 2 * PAGE_POSITIONS, bench.room(headSumsBytes(padded))],
     ),
   );
   const tables = bench.put(Int32Array.of(...EXP2_HIGH, ...EXP2_LOW));
@@ -122,8 +122,8 @@ function layPage(
   const page = bench.room(2 * bytes);
   for (const [position, key] of keys.entries()) {
     const place = { kvHeads: 1, headSize, position };
-    writeKept(bench, { ...place, page, interleaved: false }, 0, key);
-    writeKept(bench, { ...place, page: page + bytes, interleaved: true }, 0, values[position]!);
+    writeKept(bench, { ...place, page, areValues: false }, 0, key);
+    writeKept(bench, { ...place, page: page + bytes, areValues: true }, 0, values[position]!);
   }
   return page;
 }

@@ -297,7 +297,7 @@ function keptCase(bench: KernelBench, options: HeadsOptions): Outcome {
   return compareRows(rows, (row) => {
     const position = positions[row]!;
     const page = pages[Math.floor(position / PAGE_POSITIONS)]!;
-    const place = { page, kvHeads: heads, headSize, position, interleaved: steps === undefined };
+    const place = { page, kvHeads: heads, headSize, position, areValues: steps === undefined };
     const wanted = wantedHeads(sums.row(row), options, { heads, position });
     return compareHeads(wanted, (h) => readKept(bench, place, h));
   });

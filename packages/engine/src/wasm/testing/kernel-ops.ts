@@ -12,7 +12,7 @@ import {
   type WeightRow,
 } from '../../reference/rows.js';
 import type { Gains, W8Matrix } from '../../weights.js';
-import { keptBytes, PAGE_POSITIONS, paddedHead } from '../pages.js';
+import { keptBytes, PAGE_POSITIONS, paddedHead, valueIndex } from '../pages.js';
 import { type Attention, attention } from './kernel-attention.js';
 
 export type { Attention, AttentionRows } from './kernel-attention.js';
@@ -165,9 +165,9 @@ function values(bench: KernelBench, row: Row30, headCount: number): Row16[] {
   const headBytes = 2 * padded * PAGE_POSITIONS;
   const exponents = bench.int32(page + headCount * headBytes, headCount * PAGE_POSITIONS);
   return Array.from({ length: headCount }, (_, h) => {
-    const pair = bench.int16(page + h * headBytes, 2 * padded);
+    const kept = bench.int16(page + h * headBytes, headBytes / 2);
     return {
-      values: Int16Array.from({ length: headSize }, (_, d) => pair[2 * d]!),
+      values: Int16Array.from({ length: headSize }, (_, d) => kept[valueIndex(0, d)]!),
       exponent: exponents[h * PAGE_POSITIONS]!,
     };
   });

@@ -4,7 +4,7 @@
  */
 import { bitLength, bitLengthMax } from '../../integer.js';
 import { quantise30, type Row16, type Row30, type WideRow } from '../../reference/rows.js';
-import { PAGE_POSITIONS, paddedHead } from '../pages.js';
+import { keyIndex, PAGE_POSITIONS, paddedHead, valueIndex } from '../pages.js';
 import { type Draw, drawExponent, drawSumRow } from './draw.js';
 import type { KernelBench } from './kernel-bench.js';
 
@@ -130,13 +130,13 @@ export function compareHeads(wanted: readonly Row16[], found: (head: number) => 
   return undefined;
 }
 
-/** One kept tensor of one position in a page: keys one after the other, values interleaved in pairs of positions. */
+/** One kept tensor of one position in a page. */
 export type KeptPlace = {
   readonly page: number;
   readonly kvHeads: number;
   readonly headSize: number;
   readonly position: number;
-  readonly interleaved: boolean;
+  readonly areValues: boolean;
 };
 
 /** Reads what a kernel kept of one head. */
@@ -156,7 +156,7 @@ export function writeKept(bench: KernelBench, place: KeptPlace, head: number, ro
 }
 
 function keptAt(bench: KernelBench, place: KeptPlace, head: number) {
-  const { page, kvHeads, headSize, position, interleaved } = place;
+  const { page, kvHeads, headSize, position, areValues } = place;
   const padded = paddedHead(headSize);
   const slot = position % PAGE_POSITIONS;
   const headCount = PAGE_POSITIONS * padded;
@@ -164,7 +164,6 @@ function keptAt(bench: KernelBench, place: KeptPlace, head: number) {
   return {
     rows: bench.int16(page + 2 * head * headCount, headCount),
     exponent: bench.int32(exponents, 1),
-    indexOf: (d: number) =>
-      interleaved ? ((slot >> 1) * padded + d) * 2 + (slot & 1) : slot * padded + d,
+    indexOf: (d: number) => (areValues ? valueIndex(slot, d) : keyIndex(slot, d, padded)),
   };
 }
