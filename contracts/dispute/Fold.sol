@@ -29,31 +29,88 @@ library Fold {
         // SAFETY: whether the path had all items is asked once, below: what was read behind its end is thrown away with
         // the top. At most 64 levels; memory is used behind the free pointer only.
         assembly ("memory-safe") {
+            // | 0x00 prefix 1 | 0x01..0x21 left | 0x21..0x41 right |
             let data := mload(0x40)
             mstore8(data, 1)
             let left := add(data, 0x01)
             let item := add(path.offset, shl(5, used))
             top := node
-            for {} gt(width, 1) { width := shr(1, add(width, 1)) } {
-                if lt(xor(index, 1), width) {
-                    // | 0x00 prefix 1 | 0x01..0x21 left | 0x21..0x41 right |
-                    let side := shl(5, and(index, 1))
-                    mstore(add(left, side), top)
-                    mstore(add(left, xor(side, 32)), calldataload(item))
-                    item := add(item, 32)
-                    switch isKeccak
-                    case 0 {
-                        if iszero(staticcall(gas(), 2, data, 0x41, 0, 32)) { revert(0, 0) }
+            switch isKeccak
+            case 0 {
+                let done := 1
+                for {} gt(width, 1) { width := shr(1, add(width, 1)) } {
+                    if lt(xor(index, 1), width) {
+                        let side := shl(5, and(index, 1))
+                        mstore(add(left, side), top)
+                        mstore(add(left, xor(side, 32)), calldataload(item))
+                        item := add(item, 32)
+                        done := and(done, staticcall(gas(), 2, data, 0x41, 0, 32))
                         top := mload(0)
                     }
-                    default { top := keccak256(data, 0x41) }
+                    index := shr(1, index)
                 }
-                index := shr(1, index)
+                if iszero(done) { revert(0, 0) }
+            }
+            default {
+                for {} gt(width, 1) { width := shr(1, add(width, 1)) } {
+                    if lt(xor(index, 1), width) {
+                        let side := shl(5, and(index, 1))
+                        mstore(add(left, side), top)
+                        mstore(add(left, xor(side, 32)), calldataload(item))
+                        item := add(item, 32)
+                        top := keccak256(data, 0x41)
+                    }
+                    index := shr(1, index)
+                }
             }
             used := shr(5, sub(item, path.offset))
         }
         if (used > path.length) revert PathWrong();
         return (top, used);
+    }
+
+    /// @notice Folds a node of a SHA-256 tree until it is a sibling on the way of another node that was folded before.
+    /// @param index place of the node among `width`
+    /// @param other place of the node that was folded before, another one
+    /// @param otherAt where in calldata its way up begins
+    /// @return isEnd whether the path ends there; if not, it leads further up
+    /// @return top the node that is the sibling
+    /// @return sibling what the way of the other node has in this place
+    function meet(
+        bytes32 node,
+        uint256 index,
+        uint256 width,
+        bytes32[] calldata path,
+        uint256 used,
+        uint256 other,
+        uint256 otherAt
+    ) internal view returns (bool isEnd, bytes32 top, bytes32 sibling) {
+        if (index >= width || other >= width || index == other) revert PathWrong();
+        // SAFETY: of two different places some ancestors are siblings, at the latest under the top; the rest as above.
+        assembly ("memory-safe") {
+            let data := mload(0x40)
+            mstore8(data, 1)
+            let left := add(data, 0x01)
+            let item := add(path.offset, shl(5, used))
+            let done := 1
+            top := node
+            for {} gt(xor(index, other), 1) { width := shr(1, add(width, 1)) } {
+                if lt(xor(index, 1), width) {
+                    let side := shl(5, and(index, 1))
+                    mstore(add(left, side), top)
+                    mstore(add(left, xor(side, 32)), calldataload(item))
+                    item := add(item, 32)
+                    done := and(done, staticcall(gas(), 2, data, 0x41, 0, 32))
+                    top := mload(0)
+                }
+                otherAt := add(otherAt, shl(5, lt(xor(other, 1), width)))
+                index := shr(1, index)
+                other := shr(1, other)
+            }
+            if iszero(done) { revert(0, 0) }
+            sibling := calldataload(otherAt)
+            isEnd := eq(item, add(path.offset, shl(5, path.length)))
+        }
     }
 
     /// @notice Folds a run of neighbours of a SHA-256 tree until one node is left; at each level a neighbour on the

@@ -4,6 +4,7 @@ pragma solidity ^0.8.37;
 import {Arithmetic} from "./Arithmetic.sol";
 import {Descriptor} from "./Descriptor.sol";
 import {Fields} from "./Fields.sol";
+import {Fold} from "./Fold.sol";
 import {IChecker} from "./IChecker.sol";
 import {IJudge} from "./IJudge.sol";
 import {Layout} from "./Layout.sol";
@@ -39,10 +40,13 @@ abstract contract Judge is IJudge {
 
     /// @notice A position whose root has been opened.
     /// @param rows how many rows it has
+    /// @param first node of the row that was opened first, and where in calldata its way up to the position begins
     /// @param known rows that have been opened: node and root of each
     struct Place {
         bytes32 root;
         uint256 rows;
+        uint256 first;
+        uint256 firstAt;
         uint256 knownCount;
         bytes32[] known;
     }
@@ -180,13 +184,13 @@ abstract contract Judge is IJudge {
         if (number >= proof.positions.length) revert OpeningMissing(number);
         TraceTree.Position calldata opened = proof.positions[number];
         TraceTree.requirePosition(case_.traceRoot, position, count, opened);
-        return Place(opened.root, rows, 0, new bytes32[](2 * KNOWN_MAX));
+        return Place(opened.root, rows, 0, 0, 0, new bytes32[](2 * KNOWN_MAX));
     }
 
-    // ROWS
+    // ROWS: openings are read in the order in which a proof holds them, since later ones lean on earlier ones.
 
-    /// @dev Opens the leaf or run at `spot`. Only the first opening of a row has to lead up to the position; the path
-    /// of a later one may end at the row.
+    /// @dev Opens the leaf or run at `spot`. Only the first opening of a position has to lead up to it: the path of a
+    /// later one may end at a row that was opened before, or where it meets the path of the first row.
     function _open(
         Place memory place,
         Layout.Row memory row,
@@ -199,10 +203,42 @@ abstract contract Judge is IJudge {
         TraceTree.Opening calldata opening = openings[number];
         (bytes32 root, uint256 used) = TraceTree.rowRoot(spot.leaf, leafBytes, spot.length, opening);
         if (used != opening.path.length || !_isKnown(place, row.node, root)) {
-            TraceTree.requireNode(place.root, root, row.node, place.rows, opening.path, used);
+            _requireRow(place, row.node, root, opening.path, used);
             _remember(place, row.node, root);
         }
         return opening.data;
+    }
+
+    /// @dev Requires that `root` is that of the row of `node`, with the rest of the path.
+    function _requireRow(
+        Place memory place,
+        uint256 node,
+        bytes32 root,
+        bytes32[] calldata path,
+        uint256 used
+    ) private view {
+        bool isFirst = place.knownCount == 0;
+        if (!isFirst && place.first != node) {
+            (bool isEnd, bytes32 top, bytes32 sibling) =
+                Fold.meet(root, node, place.rows, path, used, place.first, place.firstAt);
+            if (isEnd) {
+                if (top != sibling) revert TraceTree.RootUnequal(sibling, top);
+                return;
+            }
+        }
+        TraceTree.requireNode(place.root, root, node, place.rows, path, used);
+        if (isFirst) (place.first, place.firstAt) = (node, _itemAt(path, used));
+    }
+
+    /// @dev Where item `used` of a path stands in calldata.
+    function _itemAt(bytes32[] calldata path, uint256 used)
+        private
+        pure
+        returns (uint256 offset)
+    {
+        assembly ("memory-safe") {
+            offset := add(path.offset, shl(5, used))
+        }
     }
 
     /// @dev True if `root` has been proved to be that of the row of `node`.

@@ -7,6 +7,7 @@ import {Fields} from "./Fields.sol";
 import {IChecker} from "./IChecker.sol";
 import {Judge} from "./Judge.sol";
 import {Kinds} from "./Kinds.sol";
+import {Lanes} from "./Lanes.sol";
 import {Layout} from "./Layout.sol";
 
 /// @title Judge of sums of products
@@ -96,24 +97,24 @@ contract LinearJudge is Judge {
         return _isWrong(question, 5, facts, 0, proof.index);
     }
 
-    /// @dev 5.3, one part.
+    /// @dev 5.3, one part. The longest reading of all, so the sum is made here and not copied to the checker.
     function _matmulPartial(Case calldata case_, Proof calldata proof) private view returns (bool) {
         Site memory site = _enter(case_, proof, Descriptor.MATMUL);
         Layout.Row memory input = Layout.activations(site.node.inputs[0]);
         bytes calldata activations = _run(site.here, input, 0, proof.part, proof.rows, 0);
         int64 claimed = _partial(_sums(site, proof.index, proof, 1), proof.part);
         bytes calldata weights = _weightPart(case_, site, proof.index, proof.part, proof, 0);
-        return !_isRight(abi.encodeCall(IChecker.matmulPartial, (activations, weights, claimed)));
+        return Lanes.dot(activations, weights) != claimed;
     }
 
     /// @dev 5.6
     function _scoreElement(Case calldata case_, Proof calldata proof) private view returns (bool) {
         Site memory site = _enter(case_, proof, Descriptor.SCORES);
         uint256 head = proof.head;
-        int32 claimed = _element(site.here, site.row, head, proof.index, proof.rows, 2);
         Layout.Row memory row = Layout.activations(site.node.inputs[0]);
         bytes calldata query = _run(site.here, row, head, 0, proof.rows, 0);
         int32 exponents = _exponent(site.here, row, head, proof.rows, 1);
+        int32 claimed = _element(site.here, site.row, head, proof.index, proof.rows, 2);
 
         Place memory there = _place(case_, site, proof, 1, proof.index);
         head = Layout.sharedHead(head, row.heads, site.node.inputs[1].heads);

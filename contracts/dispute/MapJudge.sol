@@ -42,13 +42,13 @@ contract MapJudge is Judge {
     function _ropeElement(Case calldata case_, Proof calldata proof) private view returns (bool) {
         Site memory site = _enter(case_, proof, Descriptor.ROPE);
         uint256 k = proof.index;
-        (bytes calldata facts, Arithmetic.Claim memory claim) = _own(site, proof, proof.head, 2);
         Layout.Row memory input = Layout.words(site.node.inputs[0], 0);
         uint256 pair = uint256(proof.head) * site.row.size + k - k % 2;
         (bytes calldata data, uint256 offset) = _leaf(site.here, input, 0, pair, proof.rows, 0);
         int32 first = _elementAt(input, data, offset);
         int32 second = _elementAt(input, data, offset + Layout.WORD_BYTES);
         int32 exponent = _exponent(site.here, input, 0, proof.rows, 1);
+        (bytes calldata facts, Arithmetic.Claim memory claim) = _own(site, proof, proof.head, 2);
         uint64 phase = _phase(case_, site, proof, k / 2);
         bool odd = k % 2 == 1;
         bytes memory question =
@@ -70,11 +70,11 @@ contract MapJudge is Judge {
     /// @dev 5.5
     function _splitElement(Case calldata case_, Proof calldata proof) private view returns (bool) {
         Site memory site = _enter(case_, proof, Descriptor.SPLIT_HEADS);
-        (bytes calldata facts, Arithmetic.Claim memory claim) = _own(site, proof, proof.head, 2);
         Layout.Row memory input = Layout.words(site.node.inputs[0], 0);
         uint256 index = uint256(proof.head) * site.row.size + proof.index;
         int32 mantissa = _element(site.here, input, 0, index, proof.rows, 0);
         int32 exponent = _exponent(site.here, input, 0, proof.rows, 1);
+        (bytes calldata facts, Arithmetic.Claim memory claim) = _own(site, proof, proof.head, 2);
         bytes memory question = abi.encodeCall(IChecker.splitElement, (mantissa, exponent, claim));
         return _isWrong(question, 5, facts, 0, proof.index);
     }
@@ -82,13 +82,13 @@ contract MapJudge is Judge {
     /// @dev 5.10
     function _swiGluElement(Case calldata case_, Proof calldata proof) private view returns (bool) {
         Site memory site = _enter(case_, proof, Descriptor.SWI_GLU);
-        (bytes calldata facts, Arithmetic.Claim memory claim) = _own(site, proof, 0, 4);
         Layout.Row memory row = Layout.words(site.node.inputs[0], 0);
         int32 gate = _element(site.here, row, 0, proof.index, proof.rows, 0);
         int32 gateExponent = _exponent(site.here, row, 0, proof.rows, 1);
         row = Layout.words(site.node.inputs[1], 0);
         int32 up = _element(site.here, row, 0, proof.index, proof.rows, 2);
         int32 upExponent = _exponent(site.here, row, 0, proof.rows, 3);
+        (bytes calldata facts, Arithmetic.Claim memory claim) = _own(site, proof, 0, 4);
         bytes memory question =
             abi.encodeCall(IChecker.swiGluElement, (gate, gateExponent, up, upExponent, claim));
         return _isWrong(question, 7, facts, 0, proof.index);

@@ -6,6 +6,12 @@ import {CourtTest} from "./CourtTest.sol";
 
 /// @dev The library reads paths from calldata.
 contract FoldCaller {
+    struct Meeting {
+        bool isEnd;
+        bytes32 top;
+        bytes32 sibling;
+    }
+
     function one(
         bool isKeccak,
         bytes32 node,
@@ -15,6 +21,28 @@ contract FoldCaller {
         uint256 used
     ) external view returns (bytes32, uint256) {
         return Fold.one(isKeccak, node, index, width, path, used);
+    }
+
+    /// @param places of the node and of the other one, and among how many
+    /// @param ways that of the node, then that of the other
+    function meet(uint256[3] calldata places, bytes32[][2] calldata ways)
+        external
+        view
+        returns (Meeting memory found)
+    {
+        (found.isEnd, found.top, found.sibling) = Fold.meet(
+            leaf(places[0]), places[0], places[2], ways[0], 0, places[1], start(ways[1])
+        );
+    }
+
+    function leaf(uint256 index) private pure returns (bytes32) {
+        return keccak256(abi.encode(index));
+    }
+
+    function start(bytes32[] calldata way) private pure returns (uint256 offset) {
+        assembly {
+            offset := way.offset
+        }
     }
 }
 
@@ -30,6 +58,53 @@ contract FoldTest is CourtTest {
         (bytes32 found, uint256 used) =
             fold.one(isKeccak, leafAt(index), index, leaves, path, skipped);
         assertTrue(found == top && used == path.length, "top and length of the path");
+    }
+
+    function testFuzz_meet(uint8 width, uint8 place, uint8 other) public view {
+        uint256 leaves = uint256(width) % 130 + 2;
+        uint256[3] memory places = [place % leaves, other % leaves, leaves];
+        if (places[0] == places[1]) return;
+        bytes32[][2] memory ways = waysOf(places);
+        uint256 ends = 0;
+        for (;; ways[0] = shorter(ways[0])) {
+            // Whatever the path goes on with, the ways meet in one place.
+            FoldCaller.Meeting memory found = fold.meet(places, ways);
+            if (found.isEnd) ++ends;
+            assertTrue(!found.isEnd || found.top == found.sibling, "the other leads past it");
+            if (ways[0].length == 0) break;
+        }
+        assertTrue(ends == 1, "one length of the path ends there");
+    }
+
+    function testFuzz_meet_tellsAnotherNode(uint8 width, uint8 place, uint8 other) public view {
+        uint256 leaves = uint256(width) % 130 + 2;
+        uint256[3] memory places = [place % leaves, other % leaves, leaves];
+        if (places[0] == places[1]) return;
+        bytes32[][2] memory ways = waysOf(places);
+        for (uint256 i = 0; i < ways[1].length; ++i) {
+            ways[1][i] ^= bytes32(uint256(1));
+        }
+        FoldCaller.Meeting memory found = fold.meet(places, ways);
+        assertTrue(found.top != found.sibling, "another sibling");
+    }
+
+    function test_meet_refusesOnePlaceAndPlacesBeyondTheTree() public view {
+        assertTrue(refusesToMeet([uint256(3), 3, 7]), "one place");
+        assertTrue(refusesToMeet([uint256(7), 3, 7]), "beyond the tree");
+        assertTrue(refusesToMeet([uint256(3), 7, 7]), "the other beyond the tree");
+    }
+
+    function refusesToMeet(uint256[3] memory places) private view returns (bool) {
+        try fold.meet(places, [new bytes32[](8), new bytes32[](8)]) {
+            return false;
+        } catch (bytes memory reason) {
+            return bytes4(reason) == Fold.PathWrong.selector;
+        }
+    }
+
+    function waysOf(uint256[3] memory places) private pure returns (bytes32[][2] memory ways) {
+        (, ways[0]) = climb(false, places[2], places[0], 0);
+        (, ways[1]) = climb(false, places[2], places[1], 0);
     }
 
     function testFuzz_one_refusesAPathThatEndsTooEarly(bool isKeccak, uint8 width, uint8 place)

@@ -26,7 +26,7 @@ contract JudgeAttentionGasTest is JudgeGasWorld {
         (proof.head, proof.index) = (31, 1000);
         proof.rows[0] = openRow(LAST, FIRST, HEADS + 62, 2);
         proof.rows[1] = openAgain(LAST, FIRST, 31, 1);
-        proof.rows[2] = openRow(LAST, NODE, 31 * 64 + PAST / 64, 1);
+        proof.rows[2] = openBeside(LAST, NODE, 31 * 64 + PAST / 64, 1, FIRST);
         proof.rows[3] = openRow(1000, SECOND, KV_HEADS + 14, 2);
         proof.rows[4] = openAgain(1000, SECOND, 7, 1);
         measure(Kinds.SCORE_ELEMENT, proof);
@@ -50,7 +50,7 @@ contract JudgeAttentionGasTest is JudgeGasWorld {
         also(proof, 1000);
         (proof.head, proof.index) = (31, 1000);
         proof.rows[0] = openRow(LAST, FIRST, leaf, 1);
-        proof.rows[1] = openRow(LAST, NODE, 31, 1);
+        proof.rows[1] = openBeside(LAST, NODE, 31, 1, FIRST);
         proof.rows[2] = openAgain(LAST, NODE, HEADS + leaf, 1);
         proof.rows[3] = openRow(1000, SECOND, 7, 1);
         measure(Kinds.SOFTMAX_ELEMENT, proof);
@@ -75,7 +75,7 @@ contract JudgeAttentionGasTest is JudgeGasWorld {
         Judge.Proof memory proof = begin(LAST, NODE, 2, 0);
         (proof.head, proof.part) = (31, 3);
         proof.rows[0] = openRow(LAST, FIRST, 31 * 64 + 48, 16);
-        proof.rows[1] = openRow(LAST, NODE, 31, 1);
+        proof.rows[1] = openBeside(LAST, NODE, 31, 1, FIRST);
         measure(Kinds.SOFTMAX_PARTIAL, proof);
     }
 
@@ -110,7 +110,7 @@ contract JudgeAttentionGasTest is JudgeGasWorld {
         also(proof, closing);
         (proof.head, proof.index, proof.part) = (31, 77, 15);
         proof.rows[0] = openRow(LAST, FIRST, HEADS + 31 * 64 + 15, 1);
-        proof.rows[1] = openRow(LAST, NODE, sums, 1);
+        proof.rows[1] = openBeside(LAST, NODE, sums, 1, FIRST);
         proof.rows[2] = openRow(closing, NODE, tile, 1);
         measure(Kinds.MIX_PARTIAL, proof);
     }
@@ -126,7 +126,7 @@ contract JudgeAttentionGasTest is JudgeGasWorld {
         Judge.Proof memory proof = begin(LAST, NODE, 4, 0);
         (proof.head, proof.index) = (31, 77);
         proof.rows[0] = openRow(LAST, NODE, sums, 1);
-        proof.rows[1] = openRow(LAST, FIRST, 31, 1);
+        proof.rows[1] = openBeside(LAST, FIRST, 31, 1, NODE);
         proof.rows[2] = openAgain(LAST, NODE, 31, 1);
         proof.rows[3] = openAgain(LAST, NODE, HEADS + 63, 1);
         measure(Kinds.MIX_ELEMENT, proof);

@@ -30,7 +30,7 @@ contract JudgeGasTest is JudgeGasWorld {
         Judge.Proof memory proof = begin(LAST, NODE, 4, 1);
         proof.index = 777;
         proof.rows[0] = openRow(LAST, NODE, leaf, 1);
-        proof.rows[1] = openRow(LAST, FIRST, 0, 1);
+        proof.rows[1] = openBeside(LAST, FIRST, 0, 1, NODE);
         proof.rows[2] = openAgain(LAST, NODE, 0, 1);
         proof.rows[3] = openAgain(LAST, NODE, 1 + ELEMENT / 64, 1);
         proof.others[0] = openWeight(7, 0);
@@ -49,7 +49,7 @@ contract JudgeGasTest is JudgeGasWorld {
         Judge.Proof memory proof = begin(LAST, NODE, 2, 1);
         (proof.index, proof.part) = (777, uint32(parts - 1));
         proof.rows[0] = openRow(LAST, FIRST, from, 16);
-        proof.rows[1] = openRow(LAST, NODE, leaf, 1);
+        proof.rows[1] = openBeside(LAST, NODE, leaf, 1, FIRST);
         proof.others[0] = openWeight(7, piece);
         measure(Kinds.MATMUL_PARTIAL, proof);
     }
@@ -84,7 +84,7 @@ contract JudgeGasTest is JudgeGasWorld {
         proof.index = 777;
         proof.rows[0] = openRow(LAST, FIRST, 1, 16);
         proof.rows[1] = openAgain(LAST, FIRST, 0, 1);
-        proof.rows[2] = openRow(LAST, NODE, 0, 1);
+        proof.rows[2] = openBeside(LAST, NODE, 0, 1, FIRST);
         proof.rows[3] = openAgain(LAST, NODE, 1 + ELEMENT / 64, 1);
         proof.others[0] = openWeight(7, 778);
         proof.others[1] = openWeightAgain(7, 0);
@@ -124,9 +124,9 @@ contract JudgeGasTest is JudgeGasWorld {
         Judge.Proof memory proof = begin(LAST, NODE, 4, 0);
         proof.index = 777;
         proof.rows[0] = openRow(LAST, FIRST, 12, 1);
-        proof.rows[1] = openRow(LAST, SECOND, 13, 1);
+        proof.rows[1] = openBeside(LAST, SECOND, 13, 1, FIRST);
         proof.rows[2] = openAgain(LAST, SECOND, 0, 1);
-        proof.rows[3] = openRow(LAST, NODE, 12, 1);
+        proof.rows[3] = openBeside(LAST, NODE, 12, 1, FIRST);
         measure(Kinds.RESIDUAL_ELEMENT, proof);
     }
 
@@ -146,9 +146,9 @@ contract JudgeGasTest is JudgeGasWorld {
         uint256[6] memory nodes = [FIRST, FIRST, SECOND, SECOND, NODE, NODE];
         uint256[6] memory places = [uint256(13), 0, 13, 0, 0, 13];
         for (uint256 i = 0; i < 6; ++i) {
-            proof.rows[i] = i % 2 == 0
-                ? openRow(LAST, nodes[i], places[i], 1)
-                : openAgain(LAST, nodes[i], places[i], 1);
+            if (i % 2 == 1) proof.rows[i] = openAgain(LAST, nodes[i], places[i], 1);
+            else if (i == 0) proof.rows[i] = openRow(LAST, FIRST, places[i], 1);
+            else proof.rows[i] = openBeside(LAST, nodes[i], places[i], 1, FIRST);
         }
         measure(Kinds.SWI_GLU_ELEMENT, proof);
     }
@@ -169,7 +169,7 @@ contract JudgeGasTest is JudgeGasWorld {
         (proof.head, proof.index) = (31, 77);
         proof.rows[0] = openRow(LAST, FIRST, pair, 1);
         proof.rows[1] = openAgain(LAST, FIRST, 0, 1);
-        proof.rows[2] = openRow(LAST, NODE, 31, 1);
+        proof.rows[2] = openBeside(LAST, NODE, 31, 1, FIRST);
         proof.rows[3] = openAgain(LAST, NODE, own, 1);
         proof.others[0] = openWeight(3, 1);
         measure(Kinds.ROPE_ELEMENT, proof);
@@ -182,8 +182,8 @@ contract JudgeGasTest is JudgeGasWorld {
         proof.index = uint32(31 * HEAD_SIZE + 77);
         proof.rows[0] = openRow(LAST, FIRST, HEADS + 63, 1);
         proof.rows[1] = openAgain(LAST, FIRST, 31, 1);
-        proof.rows[2] = openRow(LAST, SECOND, 31, 1);
-        proof.rows[3] = openRow(LAST, NODE, 0, 1);
+        proof.rows[2] = openBeside(LAST, SECOND, 31, 1, FIRST);
+        proof.rows[3] = openBeside(LAST, NODE, 0, 1, FIRST);
         proof.rows[4] = openAgain(LAST, NODE, 1 + proof.index / 64, 1);
         measure(Kinds.JOIN_ELEMENT, proof);
     }
@@ -194,8 +194,8 @@ contract JudgeGasTest is JudgeGasWorld {
         Judge.Proof memory proof = begin(LAST, NODE, 3, 0);
         proof.head = 31;
         proof.rows[0] = openRow(LAST, FIRST, 31, 1);
-        proof.rows[1] = openRow(LAST, SECOND, 31, 1);
-        proof.rows[2] = openRow(LAST, NODE, 0, 1);
+        proof.rows[1] = openBeside(LAST, SECOND, 31, 1, FIRST);
+        proof.rows[2] = openBeside(LAST, NODE, 0, 1, FIRST);
         measure(Kinds.JOIN_TOP, proof);
     }
 
@@ -233,7 +233,7 @@ contract JudgeGasTest is JudgeGasWorld {
         Judge.Proof memory proof = begin(LAST, NODE, 3, 2);
         proof.index = 777;
         proof.rows[0] = openRow(LAST, FIRST, 12, 1);
-        proof.rows[1] = openRow(LAST, NODE, 0, 1);
+        proof.rows[1] = openBeside(LAST, NODE, 0, 1, FIRST);
         proof.rows[2] = openAgain(LAST, NODE, 13, 1);
         proof.others[0] = openWeight(9, 1);
         proof.others[1] = openWeightAgain(9, 0);
@@ -247,7 +247,7 @@ contract JudgeGasTest is JudgeGasWorld {
         Judge.Proof memory proof = begin(LAST, NODE, 2, 0);
         proof.part = uint32(parts - 1);
         proof.rows[0] = openRow(LAST, FIRST, 240, 16);
-        proof.rows[1] = openRow(LAST, NODE, 0, 1);
+        proof.rows[1] = openBeside(LAST, NODE, 0, 1, FIRST);
         measure(Kinds.NORM_PARTIAL, proof);
     }
 
@@ -258,7 +258,7 @@ contract JudgeGasTest is JudgeGasWorld {
         Judge.Proof memory proof = begin(LAST, NODE, 2, 0);
         proof.index = 768;
         proof.rows[0] = openRow(LAST, FIRST, 12, 1);
-        proof.rows[1] = openRow(LAST, NODE, 0, 1);
+        proof.rows[1] = openBeside(LAST, NODE, 0, 1, FIRST);
         measure(Kinds.NORM_SHIFT, proof);
     }
 
@@ -273,7 +273,7 @@ contract JudgeGasTest is JudgeGasWorld {
         proof.index = uint32(ELEMENT);
         proof.rows[0] = openRow(LAST, FIRST, from, size / 256);
         proof.rows[1] = openAgain(LAST, FIRST, 0, 1);
-        proof.rows[2] = openRow(LAST, NODE, 0, 1);
+        proof.rows[2] = openBeside(LAST, NODE, 0, 1, FIRST);
         proof.rows[3] = openAgain(LAST, NODE, leaf, 1);
         proof.others[0] = openWeight(9, 1);
         proof.others[1] = openWeightAgain(9, 0);

@@ -240,6 +240,27 @@ contract JudgeRefusalsTest is TraceCases {
         assertTrue(!success, "first opening");
     }
 
+    /// @dev The path of another row ends where it meets that of the first, at the place of this row and no other.
+    function test_rowBeside() public {
+        Judge.Proof memory proof = load(Kinds.RESIDUAL_ELEMENT);
+        TraceTree.Opening memory beside = proof.rows[1];
+        (bool success, bytes memory answer) = ask(abi.encode(proof));
+        assertTrue(success && abi.decode(answer, (bool)), "as the prover makes it");
+        beside.data[0] ^= 0x01;
+        refused(proof, TraceTree.RootUnequal.selector);
+        beside.data[0] ^= 0x01;
+        bytes32[] memory path = beside.path;
+        beside.path = join(path, new bytes32[](1));
+        refused(proof, Fold.PathWrong.selector);
+        beside.path = shortened(path);
+        refused(proof, Fold.PathWrong.selector);
+        beside.path = path;
+        // The first row leads up to the position, or nothing does.
+        (bytes32[] memory first, uint256 last) = (proof.rows[0].path, proof.rows[0].path.length - 1);
+        first[last] ^= bytes32(uint256(1));
+        refused(proof, TraceTree.RootUnequal.selector);
+    }
+
     function test_missing() public {
         Judge.Proof memory proof = load(Kinds.RESIDUAL_ELEMENT);
         TraceTree.Opening[] memory rows = proof.rows;
@@ -276,8 +297,8 @@ contract JudgeRefusalsTest is TraceCases {
 
     /// @dev Bytes of a pair in place of a leaf, with a path and a count that would fit one level up.
     function test_pairAsLeaf() public {
-        Judge.Proof memory proof = load(Kinds.LOGIT_ELEMENT);
-        TraceTree.Opening memory opening = proof.rows[2];
+        Judge.Proof memory proof = load(Kinds.LOGITS_TOP);
+        TraceTree.Opening memory opening = proof.rows[0];
         uint256 leaf = 1 + proof.index / 64;
         bytes32 own = sha256(abi.encodePacked(uint8(0), opening.data));
         bytes memory pair = leaf % 2 == 1

@@ -261,6 +261,26 @@ abstract contract TraceWorld is CourtTest {
         opening.path = rowTree(position, node).path(leaf, leaf + leaves);
     }
 
+    /// @dev As {openRow} beside the row of `first`, which an earlier opening of the proof leads up from.
+    function openBeside(uint256 position, uint256 node, uint256 leaf, uint256 leaves, uint256 first)
+        internal
+        view
+        returns (TraceTree.Opening memory opening)
+    {
+        opening = openRow(position, node, leaf, leaves);
+        uint256 width = positionTree(position).count;
+        uint256 length = rowTree(position, node).path(leaf, leaf + leaves).length;
+        // Siblings exist at every level but where the last node moves up alone.
+        for (uint256 index = node; index ^ first != 1; (index, first) = (index / 2, first / 2)) {
+            if (index ^ 1 < width) ++length;
+            width = (width + 1) / 2;
+        }
+        bytes32[] memory path = opening.path;
+        assembly ("memory-safe") {
+            mstore(path, length)
+        }
+    }
+
     function openWeightAgain(uint256 weight, uint256 leaf)
         internal
         view

@@ -26,6 +26,7 @@ import { fromHex, type Hex, keccak, TOKENS_PER_LEAF, toHex } from '@assay/protoc
 import type { Access, Scene } from './access.js';
 import { type DisputeCase, traceJobOf } from './case.js';
 import { TRACE_KINDS, type TraceKind } from './kinds/index.js';
+import { meetingOf } from './meeting.js';
 import { proofMalformed } from './proof-malformed.js';
 import { sameBytes } from './source.js';
 import type { Opening, TraceProof } from './trace-proof.js';
@@ -131,6 +132,7 @@ function proofAccess(options: JudgeOptions, job: TraceJob): Access {
 function openedPlaces({ signed, graph, proof, hash }: JudgeOptions, job: TraceJob) {
   const roots: Uint8Array[] = [];
   const rows = new Map<string, Uint8Array>();
+  const firsts: (OpenedRow | undefined)[] = [];
   return {
     root: (position: number): Uint8Array => roots[position]!,
     open(t: number): number {
@@ -142,25 +144,58 @@ function openedPlaces({ signed, graph, proof, hash }: JudgeOptions, job: TraceJo
       check(fits, 'a position is not under the trace', t);
       return roots.push(place.root) - 1;
     },
-    /** Checks that a root is row `address` of an opened position; a row opened before needs no path. */
+    /**
+     * Checks that a root is row `address` of an opened position. A row opened before needs no path, and that of
+     * another one may end where it meets the path of the first.
+     */
     checkRow(
       address: RowAddress,
       position: number,
       { root, path }: { readonly root: Uint8Array; readonly path: readonly Uint8Array[] },
     ): void {
-      const key = `${position} ${address.node}`;
+      const { node } = address;
+      const key = `${position} ${node}`;
       const known = rows.get(key);
       if (known !== undefined && path.length === 0) {
-        check(sameBytes(known, root), 'a row is not the one opened before', address.node);
+        check(sameBytes(known, root), 'a row is not the one opened before', node);
         return;
       }
       rows.set(key, root);
       const tree = { width: rowCount(graph, job, address.t), path };
-      const shown = rootOfNode({ hash: root, index: address.node }, tree, hash);
+      const first = firsts[position];
+      if (first !== undefined && endsBeside(node, tree, first)) {
+        check(isBeside({ node, root }, tree, first, hash), 'a row is not beside the first', node);
+        return;
+      }
+      const shown = rootOfNode({ hash: root, index: node }, tree, hash);
       const fits = shown !== undefined && sameBytes(shown, roots[position]!);
-      check(fits, 'a row is not there', address.node);
+      check(fits, 'a row is not there', node);
+      firsts[position] ??= { node, path };
     },
   };
+}
+
+/** The first row of a position, and its way up. */
+type OpenedRow = { readonly node: number; readonly path: readonly Uint8Array[] };
+type RowTree = { readonly width: number; readonly path: readonly Uint8Array[] };
+
+/** True if the path is as long as it is if it ends at the first row's. */
+function endsBeside(node: number, { width, path }: RowTree, first: OpenedRow): boolean {
+  if (node === first.node || node >= width) return false;
+  return meetingOf({ index: node, other: first.node, width }).items === path.length;
+}
+
+/** True if the path leads to what the first row's path has in its place. */
+function isBeside(
+  { node, root }: { readonly node: number; readonly root: Uint8Array },
+  { width, path }: RowTree,
+  first: OpenedRow,
+  hash: HashFunction,
+): boolean {
+  const meeting = meetingOf({ index: node, other: first.node, width });
+  const run = { nodes: [root], first: node - meeting.first };
+  const fold = foldRun(run, { width: meeting.size, path }, hash);
+  return fold !== undefined && sameBytes(fold.top, first.path[meeting.otherItems]!);
 }
 
 /** Opens a leaf of the prompt or of the answer. */

@@ -13,10 +13,11 @@ import {
   type Run,
   type TraceJob,
 } from '@assay/engine';
-import { concat, fromHex, type ReceiptEnvelope, toHex, traceKey } from '@assay/protocol';
+import { concat, fromHex, type Hex, type ReceiptEnvelope, toHex, traceKey } from '@assay/protocol';
 import type { Access } from './access.js';
 import { traceJob } from './case.js';
 import { TRACE_KINDS, type TraceKind } from './kinds/index.js';
+import { meetingOf } from './meeting.js';
 import { leafTree, type ModelTrees, openLeaf, tokenLeaves } from './model-trees.js';
 import { type Seal, siblingsOf, type TraceSource } from './source.js';
 import type { Opening, ProofNumbers, TraceProof } from './trace-proof.js';
@@ -186,10 +187,13 @@ async function openAll(options: ProverOptions, charge: Charge, notes: Notes): Pr
   const nodes = all.map((position) => positionNode(position, hash));
   const rows: Opening[] = [];
   const opened = new Set<string>();
+  const firsts = new Map<number, number>();
   for (const row of notes.rows) {
     const key = `${row.position} ${row.node}`;
-    rows.push(await openRow(options, row, !opened.has(key)));
+    const above = opened.has(key) ? [] : await wayUp(options, row, firsts.get(row.position));
+    rows.push(await openRow(options, row, above));
     opened.add(key);
+    if (!firsts.has(row.position)) firsts.set(row.position, row.node);
   }
   return {
     ...{ position: t, node, head, index, part },
@@ -208,21 +212,34 @@ async function openAll(options: ProverOptions, charge: Charge, notes: Notes): Pr
   };
 }
 
-/** Leaves of a row; of a proof's openings of one row, only the first leads on to the position's root. */
+/** Siblings of a row up to its position; if another row leads there already, only up to where they meet. */
+async function wayUp(
+  options: ProverOptions,
+  { t, node }: RowAddress,
+  first: number | undefined,
+): Promise<readonly Hex[]> {
+  const nodes = await options.source.rows(t);
+  const tree = { nodes, run: { first: node, count: 1 } };
+  const siblings = (await siblingsOf(options, { tree: 'rows', t }, tree)).map(toHex);
+  if (first === undefined) return siblings;
+  const pair = { index: node, other: first, width: nodes.length };
+  return siblings.slice(0, meetingOf(pair).items);
+}
+
+/** Leaves of a row, with the rest of the way. */
 async function openRow(
   options: ProverOptions,
   { t, node, run }: Notes['rows'][number],
-  isFirst: boolean,
+  above: readonly Hex[],
 ): Promise<Opening> {
   const { source, hash } = options;
   const leaves = await source.leaves(t, node);
-  const rows = { nodes: await source.rows(t), run: { first: node, count: 1 } };
-  const above = isFirst ? (await siblingsOf(options, { tree: 'rows', t }, rows)).map(toHex) : [];
   const tree = { tree: 'leaves', t, node } as const;
   const seal = await source.seal?.(tree);
   const nodes = seal === undefined ? leafNodes(leaves, hash) : [];
   const count = BigInt(seal?.count ?? nodes.length);
-  if (run === 'seal') return { data: toHex(seal?.top ?? nodeTop(nodes, hash)), count, path: above };
+  if (run === 'seal')
+    return { data: toHex(seal?.top ?? nodeTop(nodes, hash)), count, path: [...above] };
   const path = [...(await siblingsOf(options, tree, { nodes, run })).map(toHex), ...above];
   return { data: toHex(concat(leaves.slice(run.first, run.first + run.count))), count, path };
 }

@@ -237,6 +237,7 @@ export const linearJudgeAbi = [
   {"type":"error","name":"FieldBeyondEnd","inputs":[{"name":"offset","type":"uint256","internalType":"uint256"},{"name":"length","type":"uint256","internalType":"uint256"}]},
   {"type":"error","name":"KindUnknown","inputs":[{"name":"kind","type":"uint8","internalType":"uint8"}]},
   {"type":"error","name":"LeafLengthWrong","inputs":[{"name":"length","type":"uint256","internalType":"uint256"},{"name":"expected","type":"uint256","internalType":"uint256"}]},
+  {"type":"error","name":"LeafMalformed","inputs":[{"name":"length","type":"uint256","internalType":"uint256"}]},
   {"type":"error","name":"NumberOutOfRange","inputs":[{"name":"number","type":"uint256","internalType":"uint256"},{"name":"size","type":"uint256","internalType":"uint256"}]},
   {"type":"error","name":"OpUnexpected","inputs":[{"name":"op","type":"uint256","internalType":"uint256"}]},
   {"type":"error","name":"OpeningMissing","inputs":[{"name":"number","type":"uint256","internalType":"uint256"}]},
