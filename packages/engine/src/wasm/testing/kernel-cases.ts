@@ -77,7 +77,7 @@ export const KERNEL_CASES = {
     const draw = drawFrom(seed);
     const width = drawWidth(draw);
     const matrix = drawMatrix(draw, 4 * (1 + draw.below(3)), width);
-    // From twelve rows on the kernel goes another way.
+    // From sixteen rows on the kernel goes another way.
     return matmulCase(bench, { draw, matrix, rows: 1 + draw.below(20) });
   },
 
