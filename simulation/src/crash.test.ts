@@ -1,7 +1,7 @@
 /** Power cuts: `kill -9` of everything, or of one role, in the middle of an answer. Nothing paid is lost or locked. */
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { tinyModelFile } from '@assay/model';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -99,6 +99,21 @@ async function expectReceipt(jobId: string): Promise<void> {
   expect(JSON.parse(verified.stdout)).toMatchObject({ result: 'identical' });
 }
 
+/** Listens on a port as soon as its process has died, unless another network of these tests is there by then. */
+async function takePort(port: number): Promise<Server> {
+  const server = createServer((socket) => socket.destroy());
+  for (const end = Date.now() + 5_000; ; await new Promise((wake) => setTimeout(wake, 50))) {
+    server.listen(port, '127.0.0.1');
+    try {
+      await once(server, 'listening');
+      return server;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+      if (Date.now() > end) return server;
+    }
+  }
+}
+
 describe('kill -9 of the whole tree during an answer', () => {
   it('loses no paid receipt and locks no money; the network answers again', async () => {
     network = await startNetwork({ args: LONG_WINDED });
@@ -110,13 +125,10 @@ describe('kill -9 of the whole tree during an answer', () => {
     expect(text).not.toContain('[DONE]');
     const killed = network;
     // The provider's port is somebody else's when it comes back: what it owes must be asked for elsewhere.
-    const stranger = createServer((socket) => socket.destroy()).listen(
-      Number(new URL(endpoint).port),
-      '127.0.0.1',
-    );
-    await once(stranger, 'listening');
+    const stranger = await takePort(Number(new URL(endpoint).port));
     network = await startNetwork({ home, args: LONG_WINDED });
-    expect((await status()).providers[0]!.endpoint).not.toBe(endpoint);
+    const moved = async () => (await status()).providers[0]!.endpoint !== endpoint;
+    await expect.poll(moved, { timeout: 20_000 }).toBe(true);
     stranger.close();
     expect(killed.process.signalCode).toBe('SIGKILL');
     expect((await activity()).map(({ jobId }) => jobId)).toEqual(
