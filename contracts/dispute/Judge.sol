@@ -231,11 +231,7 @@ abstract contract Judge is IJudge {
     }
 
     /// @dev Where item `used` of a path stands in calldata.
-    function _itemAt(bytes32[] calldata path, uint256 used)
-        private
-        pure
-        returns (uint256 offset)
-    {
+    function _itemAt(bytes32[] calldata path, uint256 used) private pure returns (uint256 offset) {
         assembly ("memory-safe") {
             offset := add(path.offset, shl(5, used))
         }
